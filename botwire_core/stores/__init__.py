@@ -1,0 +1,1 @@
+"""The stores, and the base that most of them stand on."""

@@ -1,0 +1,33 @@
+"""Running blocking work beside an event loop, without ever leaving its outcome unknown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+__all__ = ["run_in_thread"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+async def run_in_thread(work: Callable[[A], R], argument: A, executor: Executor | None = None) -> R:
+    """Give `work(argument)`, run in a thread of `executor`, or of the loop's own.
+
+    A cancellation waits until the work is done, and then goes on: whoever is told that a write was cancelled
+    can read at once whether it happened.
+    """
+    future = asyncio.get_running_loop().run_in_executor(executor, work, argument)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue  # cancelled again: the outcome still comes first
+        if not future.cancelled():
+            future.exception()  # seen, so that the loop does not report it as lost
+        raise
