@@ -1,0 +1,55 @@
+"""What is loaded when: `import botwire` and an embedded get stay light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = {
+    "autogen_core", "crewai", "httpx", "humanloop", "hypothesis", "langchain_core", "langgraph", "psycopg",
+    "pydantic", "pydantic_core", "pytest", "rich", "starlette", "typer",
+}  # fmt: skip
+REPORT = "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+
+
+def loaded_by(code: str, folder: Path) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=False, cwd=folder
+    )
+    assert result.returncode == 0, result.stderr
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_import_botwire_loads_nothing_heavy(tmp_path: Path) -> None:
+    loaded = loaded_by("import botwire; botwire.Memory", tmp_path)
+    assert "botwire" in loaded
+    assert not loaded & HEAVY
+
+
+def test_an_embedded_get_and_set_load_nothing_heavy(tmp_path: Path) -> None:
+    code = "from botwire import Memory; m = Memory('x'); assert m.get('k') is None; m.set('k', 1); assert m.get('k')"
+    loaded = loaded_by(code, tmp_path)
+    assert "apsw" in loaded
+    assert not loaded & HEAVY
+
+
+def test_validating_into_a_dataclass_is_what_loads_pydantic(tmp_path: Path) -> None:
+    code = """
+from dataclasses import dataclass
+from botwire import Memory
+@dataclass
+class Point:
+    x: int
+memory = Memory("x")
+memory.set("k", {"x": 1})
+assert memory.get("k", as_=Point) == Point(1)
+"""
+    assert "pydantic" in loaded_by(code, tmp_path)
+
+
+def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
+    loaded = loaded_by("import botwire_langchain, botwire_langchain.plugin", tmp_path)
+    assert "botwire_langchain" in loaded
+    assert not loaded & HEAVY
