@@ -36,7 +36,7 @@ from botwire_core.stores.draft import Draft
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row, StaleRead
 from botwire_core.stores.threads import run_in_thread
 
-__all__ = ["StoreBase"]
+__all__ = ["StoreBase", "expiry"]
 
 R = TypeVar("R")
 
@@ -114,7 +114,7 @@ class StoreBase(ABC):
                 continue
             return result
         raise StoreBusyError(
-            f"{namespace!r} was written by others {_ATTEMPTS} times in a row", hint="try again when there is less traffic"
+            f"{namespace!r} was written by others {_ATTEMPTS} times in a row", hint="try again with less traffic"
         )
 
     def _step(self, draft: Draft, op: Any) -> Any:
@@ -125,7 +125,7 @@ class StoreBase(ABC):
                 self._check_payload(op.payload)
                 if check_version(op.if_version) is not None:
                     draft.check_version(op.key, cast(int, op.if_version))
-                return draft.put(op.key, op.payload, _expiry(draft.now, op.ttl), op.author).version
+                return draft.put(op.key, op.payload, expiry(draft.now, op.ttl), op.author).version
             case p.Delete():
                 check_key(op.key)
                 if check_version(op.if_version) is not None:
@@ -140,14 +140,14 @@ class StoreBase(ABC):
                 if row is None:
                     check_ttl(op.ttl)
                     return False
-                draft.put(op.key, row.payload, _expiry(draft.now, op.ttl), op.author)
+                draft.put(op.key, row.payload, expiry(draft.now, op.ttl), op.author)
                 return True
             case p.Check():
                 check_version(op.version, "version")
                 draft.check_version(check_key(op.key), op.version)
                 return None
             case p.SetMany():
-                expires = _expiry(draft.now, op.ttl)
+                expires = expiry(draft.now, op.ttl)
                 for key, payload in op.items:
                     check_key(key)
                     self._check_payload(payload)
@@ -178,7 +178,7 @@ class StoreBase(ABC):
 
     def _append(self, draft: Draft, op: p.Append) -> list[str]:
         check_log(op.log)
-        expires = _expiry(draft.now, op.ttl)
+        expires = expiry(draft.now, op.ttl)
         number = draft.next_numbers.get(op.log)
         if number is None:
             number = self.next_number(draft, op.log)
@@ -348,7 +348,8 @@ class StoreBase(ABC):
 
     def _no_history(self) -> UnsupportedError:
         return UnsupportedError(
-            f"{type(self).__name__} keeps no past", hint='use a store whose features name "history", as the embedded one'
+            f"{type(self).__name__} keeps no past",
+            hint='use a store whose features name "history", as the embedded one does',
         )
 
     _RUNNERS: ClassVar[dict[type, str]] = {
@@ -368,6 +369,7 @@ class StoreBase(ABC):
     }
 
 
-def _expiry(now: int, ttl: float | None) -> int | None:
+def expiry(now: int, ttl: float | None) -> int | None:
+    """When something expires that has `ttl` seconds left; None for never. All in microseconds."""
     seconds = check_ttl(ttl)
     return None if seconds is None else now + max(1, round(seconds * 1_000_000))

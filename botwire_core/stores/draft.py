@@ -61,10 +61,12 @@ class Draft:
         created = before.created if before is not None and before.live(self.now) else self.now
         return self._add(key, before, payload, created, expires, author)
 
-    def put_new(self, key: str, payload: Payload, expires: int | None, author: str | None) -> Row:
+    def put_new(
+        self, key: str, payload: Payload, expires: int | None, author: str | None, created: int | None = None
+    ) -> Row:
         """Let a value stand at a key that was never used, which spares the look."""
         self.expect.setdefault(key, 0)
-        return self._add(key, None, payload, self.now, expires, author)
+        return self._add(key, None, payload, self.now if created is None else created, expires, author)
 
     def remove(self, key: str, author: str | None) -> bool:
         """Take a key away; False where nothing stands, and then nothing is written."""

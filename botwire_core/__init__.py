@@ -1,0 +1,1 @@
+"""The protocol of BotWire, its stores, and the registry of plugins; users import `botwire`."""

@@ -1,0 +1,181 @@
+"""What a store with a past gives, so that every op of the protocol can be made of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+
+from botwire_core.errors import InvalidValueError, RevisionPrunedError
+from botwire_core.names import check_namespace
+from botwire_core.results import Retention, Revision
+from botwire_core.stores.base import StoreBase
+from botwire_core.stores.draft import Draft
+from botwire_core.stores.rows import Row
+from botwire_core.stores.spaces import Level, Space, View, common_ancestor
+
+__all__ = ["HistoryPrimitives"]
+
+
+class HistoryPrimitives(StoreBase):
+    """A log of versions by space, and records of the spaces; times are microseconds since the epoch."""
+
+    @abstractmethod
+    def exclusive(self) -> AbstractContextManager[None]:
+        """A block in which nobody else writes, and whose writes are kept all or, where it raises, not at all."""
+
+    @abstractmethod
+    def consistent(self) -> AbstractContextManager[None]:
+        """A block whose reads all see one moment."""
+
+    @abstractmethod
+    def find(self, name: str) -> Space | None:
+        """The space that has this name and has not expired."""
+
+    @abstractmethod
+    def find_all(self, prefix: str) -> list[Space]:
+        """The spaces with a name and not expired whose names start with the prefix, in byte order."""
+
+    @abstractmethod
+    def descendants(self, space: Space) -> list[Space]:
+        """Every fork of a space, and of those, at any depth; dropped ones that others still need, too."""
+
+    @abstractmethod
+    def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
+        """A new space, empty, or a fork of `parent.space` at the revision `parent.upto`."""
+
+    @abstractmethod
+    def discard(self, space: Space) -> None:
+        """Take the name from a space, and every row and snapshot that none of its forks needs."""
+
+    @abstractmethod
+    def insert(self, space: Space, rows: Iterable[Row], revision: int) -> None:
+        """Store rows as a revision of a space."""
+
+    @abstractmethod
+    def newest_row(self, view: View, key: str) -> Row | None:
+        """The newest row of a key in the first level that has one, a tombstone too."""
+
+    @abstractmethod
+    def newest_rows(self, view: View, prefix: str, after: str | None, reverse: bool) -> Iterator[Row]:
+        """The same for every key with a prefix, in the order of `scan`."""
+
+    @abstractmethod
+    def past_row(self, view: View, key: str) -> Row | None:
+        """`newest_row` for a view whose first level ends at a revision that nothing protects.
+
+        Raises:
+            RevisionPrunedError: the row that stood there is gone.
+        """
+
+    @abstractmethod
+    def past_rows(self, view: View, prefix: str, after: str | None, reverse: bool) -> Iterator[Row]:
+        """`newest_rows` for such a view."""
+
+    @abstractmethod
+    def check_kept(self, view: View) -> None:
+        """Raise the `RevisionPrunedError` if any row that such a view needs is gone."""
+
+    @abstractmethod
+    def key_rows(self, view: View, key: str) -> Iterator[Row]:
+        """Every kept row of a key that a view reaches, newest first."""
+
+    @abstractmethod
+    def level_rows(self, level: Level, after: int) -> Iterator[Row]:
+        """The rows of a level with a revision above `after`, in commit order."""
+
+    @abstractmethod
+    def level_keys(self, level: Level, after: int) -> set[str]:
+        """The keys of `level_rows`."""
+
+    @abstractmethod
+    def forgotten(self, level: Level) -> int:
+        """The revision of the level's space below which deleted keys may have been forgotten whole."""
+
+    @abstractmethod
+    def revision_at(self, level: Level, moment: int) -> int | None:
+        """The last revision of a level committed at or before a moment (microseconds), None where there is none."""
+
+    @abstractmethod
+    def last_log_number(self, view: View, log: str) -> int:
+        """The highest number that a row of the log ever had, -1 where it had none."""
+
+    @abstractmethod
+    def list_snapshots(self, space: Space) -> list[Revision]:
+        """The snapshots of a space that have not expired, oldest revision first."""
+
+    @abstractmethod
+    def add_snapshot(self, space: Space, label: str, number: int, expires: int | None) -> Revision:
+        """Protect a revision of a space; an expired snapshot of that label gives way."""
+
+    @abstractmethod
+    def remove_snapshot(self, space: Space, label: str) -> bool:
+        """Let go of it, tell whether it was there."""
+
+    @abstractmethod
+    def merge_point(self, target: Space, source: Space, keys: str) -> int | None:
+        """The revision of the source up to which the target has merged these keys."""
+
+    @abstractmethod
+    def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
+        """Remember it, and protect that revision of the source."""
+
+    @abstractmethod
+    def set_retention(self, space: Space, retention: Retention) -> None:
+        """Say how much of the past a space keeps."""
+
+    @abstractmethod
+    def erase(self, spaces: list[Space], target: str) -> tuple[set[str], int]:
+        """Remove every row of the keys that `purge_reaches`; gives the keys and the number of rows."""
+
+    @abstractmethod
+    def after_purge(self) -> None:
+        """Make sure, once it is committed, that no file holds a byte of what was erased."""
+
+    @abstractmethod
+    def count_forks(self, space: Space) -> int:
+        """How many namespaces were forked from this one and are still there."""
+
+    # --- and what follows from it ---------------------------------------------------------------------------
+
+    def view(self, namespace: str, at: int | None) -> View:
+        """Where a namespace looks for its keys, now or at a revision; nothing where it is not there."""
+        space = self.find(check_namespace(namespace))
+        if space is not None:
+            return space.view(at)
+        if at:
+            raise InvalidValueError(f"revision {at!r} of {namespace!r} does not exist", hint="it has none yet")
+        return ()
+
+    def draft(self, namespace: str, space: Space | None) -> Draft:
+        """An empty draft on a space; its time is never before the last commit."""
+        if space is None:
+            return Draft(namespace, self._now(), lambda _, key: None)
+        lineage = space.lineage
+        return Draft(
+            namespace, max(self._now(), space.changed), lambda _, key: self.newest_row(lineage, key), space.floor
+        )
+
+    def changed_keys(self, one: View, other: View) -> set[str]:
+        """The keys that may differ between two views: those written since their nearest common ancestor."""
+        shared = common_ancestor(one, other)
+        if shared is None:
+            return {key for level in (*one, *other) for key in self.level_keys(level, 0)}
+        i, j = shared
+        keys = {key for level in (*one[:i], *other[:j]) for key in self.level_keys(level, 0)}
+        bounds = [level.upto for level in (one[i], other[j]) if level.upto is not None]
+        if bounds and one[i].upto != other[j].upto:
+            since = min(bounds)
+            if since < self.forgotten(one[i]):
+                raise self.pruned(since, self.forgotten(one[i]))
+            keys |= self.level_keys(Level(one[i].space, max(bounds) if len(bounds) == 2 else None), since)
+        return keys
+
+    @staticmethod
+    def pruned(revision: int, oldest: int) -> RevisionPrunedError:
+        """The error for a past in which deletes may have been forgotten."""
+        return RevisionPrunedError(
+            f"what was deleted after revision {revision} is no longer kept",
+            hint=f"revision {oldest} is the oldest that is whole; a snapshot keeps one as long as you need it",
+            oldest=oldest,
+        )
