@@ -1,0 +1,171 @@
+"""What a `Memory` is before it does anything: a name, a way to a store, and a moment to look at."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from types import TracebackType
+from typing import Any, Self
+
+from botwire_core.building import OpBuilder
+from botwire_core.errors import InvalidValueError, UnsupportedError
+from botwire_core.names import MAX_NAMESPACE_CHARACTERS, check_namespace
+from botwire_core.store import Store
+
+__all__ = ["MemoryHandle"]
+
+
+class MemoryHandle:
+    """A handle on one namespace of a store; copies of it are handles on the same memory.
+
+    `namespace` is its name, `author` who is named as the writer, and `as_of` the revision that it shows where `at`
+    made it; None for the present.
+    """
+
+    __slots__ = ("__weakref__", "_lent", "_ops", "_store", "_timeout", "_token", "_url", "as_of", "author", "namespace")
+
+    def __init__(
+        self,
+        namespace: str,
+        url: str | None = None,
+        timeout: float | None = None,
+        *,
+        base_url: str | None = None,
+        token: str | None = None,
+        author: str | None = None,
+        store: Store | None = None,
+    ) -> None:
+        if url is not None and base_url is not None and url != base_url:
+            raise InvalidValueError("url and base_url name two stores", hint="pass one of them")
+        if store is not None and (url is not None or base_url is not None):
+            raise InvalidValueError("url and store name two stores", hint="pass one of them")
+        self.namespace = check_namespace(namespace)
+        self.author = _check_author(author)
+        self._url = url if url is not None else base_url
+        self._timeout = _check_timeout(timeout)
+        self._token = token
+        self._store = store
+        self._lent = store is not None
+        self._look_at(None)
+
+    @property
+    def store(self) -> Store:
+        """The store that runs the ops; found at the first use, shared by all memories of one URL in this process."""
+        if self._store is None:
+            from botwire_core.connect import connect
+
+            self._store = connect(self._url, timeout=self._timeout, token=self._token)
+        return self._store
+
+    def close(self) -> None:
+        """Let go of the files and connections of the store.
+
+        Memories with the same URL share one store. None of them breaks by this: a store opens itself again when it
+        is next used, and `with Memory(...)` closes on the way out for that reason. Only a store that was passed in
+        as `store=` is left open by `with`, since whoever made it decides.
+        """
+        if self._store is not None:
+            self._store.close()
+
+    async def aclose(self) -> None:
+        """Async twin of `close`."""
+        if self._store is not None:
+            await self._store.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._lent:
+            self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._lent:
+            await self.aclose()
+
+    def __bool__(self) -> bool:
+        return True  # also when it is empty: `memory or default` must never pick the default
+
+    def __repr__(self) -> str:
+        parts = [repr(self.namespace)]
+        if self._lent:
+            parts.append(f"store={type(self._store).__name__}")
+        elif self._url is not None:
+            parts.append(repr(_without_secrets(self._url)))
+        if self.author is not None:
+            parts.append(f"author={self.author!r}")
+        if self.as_of is not None:
+            parts.append(f"at={self.as_of}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __copy__(self) -> Self:
+        return self._moved(self.namespace, self.as_of)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._moved(self.namespace, self.as_of)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._lent:
+            raise UnsupportedError(
+                f"{self!r} was made from a store object, which stays in its process",
+                hint="make it from a URL to send it to another process",
+            )
+        known = (self.namespace, self._url, self._timeout, self._token, self.author, self.as_of)
+        return type(self)._rebuilt, known  # noqa: SLF001 - its own class
+
+    @classmethod
+    def _rebuilt(
+        cls,
+        namespace: str,
+        url: str | None,
+        timeout: float | None,
+        token: str | None,
+        author: str | None,
+        as_of: int | None,
+    ) -> Self:
+        return cls(namespace, url, timeout, token=token, author=author)._moved(namespace, as_of)  # noqa: SLF001 - its own class
+
+    def _moved(self, namespace: str, as_of: int | None) -> Self:
+        """A handle on another namespace or moment of the same store."""
+        other = object.__new__(type(self))
+        other.namespace = namespace
+        other.author = self.author
+        other._url, other._timeout, other._token = self._url, self._timeout, self._token
+        other._store, other._lent = self._store, self._lent
+        other._look_at(as_of)
+        return other
+
+    def _look_at(self, as_of: int | None) -> None:
+        self.as_of = as_of
+        self._ops = OpBuilder(self.namespace, self.author, as_of)
+
+
+def _check_timeout(timeout: object) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not isfinite(timeout) or timeout <= 0:
+        raise InvalidValueError(f"timeout: {timeout!r} is not a number of seconds above 0", hint="leave it out")
+    return timeout
+
+
+def _check_author(author: object) -> str | None:
+    if author is None:
+        return None
+    if isinstance(author, str) and 0 < len(author) <= MAX_NAMESPACE_CHARACTERS and author.isprintable():
+        return author
+    raise InvalidValueError(
+        f"author: {ascii(author)[:80]} is not a name", hint=f"use 1 to {MAX_NAMESPACE_CHARACTERS} printable characters"
+    )
+
+
+def _without_secrets(url: str) -> str:
+    """A URL to show: who logs in with which password, and all parameters, are left out."""
+    url = re.sub(r"://[^/?#]*@", "://***@", url)
+    return re.sub(r"[?#].*", "?...", url, flags=re.DOTALL)
