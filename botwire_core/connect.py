@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from botwire_core.errors import UnknownStoreError
 from botwire_core.specs import SHIPPED_STORES, load_target
@@ -42,7 +41,7 @@ def connect(url: str | None = None, *, timeout: float | None = None, token: str 
     store = _stores.get(key)
     if store is not None:
         return store
-    opened: Store = _opener(scheme)(url, timeout=timeout, token=token)
+    opened = _open(scheme, url, timeout, token)
     # No lock: one held by another thread at os.fork() would stay locked in the child for ever. setdefault is atomic.
     store = _stores.setdefault(key, opened)
     if store is not opened:
@@ -100,10 +99,11 @@ def _data_folder() -> str:
     return user_data_dir("botwire", appauthor=False)
 
 
-def _opener(scheme: str) -> Any:
+def _open(scheme: str, url: str, timeout: float | None, token: str | None) -> Store:
     spec = SHIPPED_STORES.get(scheme)
     if spec is not None:
-        return load_target(spec.opens)
+        store: Store = load_target(spec.opens)(url, timeout=timeout, token=token)
+        return store
     from botwire_core.plugins import registry
 
-    return registry().store_opener(scheme)
+    return registry().open_store(scheme, url, timeout=timeout, token=token)
