@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from botwire_core.memory_entries import EntryMethods
 from botwire_core.memory_history import HistoryMethods
+from botwire_core.memory_streams import StreamMethods
 from botwire_core.memory_updates import UpdateMethods
 from botwire_core.memory_whole import WholeMethods
 
 __all__ = ["Memory"]
 
 
-class Memory(EntryMethods, UpdateMethods, WholeMethods, HistoryMethods):
+class Memory(EntryMethods, UpdateMethods, WholeMethods, StreamMethods, HistoryMethods):
     """A memory that lasts: keys and JSON values in a namespace of a store.
 
     Making one does no I/O and never fails for an absent file or server. One object serves threads and event loops:
