@@ -1,0 +1,1 @@
+"""BotWire for LangChain; `botwire_langchain.history` has the chat history."""
