@@ -1,0 +1,5 @@
+"""The contracts of a store: what every one does, and what one with a past does besides."""
+
+from botwire_core.testing.stores.contracts import StoreContract
+
+__all__ = ["StoreContract"]

@@ -1,0 +1,35 @@
+"""The contracts, put together from their parts."""
+
+from __future__ import annotations
+
+from botwire_core.testing.stores.expiry import ExpiryContract
+from botwire_core.testing.stores.keys import KeyContract
+from botwire_core.testing.stores.listing import ListingContract
+from botwire_core.testing.stores.logs import LogContract
+from botwire_core.testing.stores.search import SearchContract
+from botwire_core.testing.stores.sharing import SharingContract
+from botwire_core.testing.stores.transactions import TransactionContract
+from botwire_core.testing.stores.values import ValueContract
+from botwire_core.testing.stores.writes import WriteContract
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(
+    ValueContract,
+    KeyContract,
+    WriteContract,
+    ListingContract,
+    LogContract,
+    ExpiryContract,
+    SearchContract,
+    TransactionContract,
+    SharingContract,
+):
+    """What every store does. Subclass it, and define the fixture `store`: fresh, empty, turned by `clock`.
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self, clock):
+            return MyStore(clock=clock)
+    """
