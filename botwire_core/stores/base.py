@@ -238,6 +238,16 @@ class StoreBase(ABC):
         now = self._now()
         return (row for row in self.scan(namespace, prefix, after, reverse) if row.live(now))
 
+    def live_rows_of(self, namespace: str, keys: tuple[str, ...], at: int | None) -> dict[str, Row]:
+        """The rows that stand at some keys, or stood at a revision, all from one moment."""
+        before: dict[str, Row] | None = None
+        while True:
+            found = {key: row for key in keys if (row := self.live_row(namespace, key, at)) is not None}
+            # What two passes saw alike stood there between them, since no version ever comes back.
+            if len(keys) < 2 or found == before:
+                return found
+            before = found
+
     def _get(self, op: p.Get) -> Value | p.Missing:
         row = self.live_row(op.namespace, op.key, op.at)
         return p.MISSING if row is None else self._value(op.namespace, row)
@@ -247,33 +257,31 @@ class StoreBase(ABC):
         return None if row is None else self._entry(op.namespace, row)
 
     def _get_many(self, op: p.GetMany) -> dict[str, Value]:
-        found = {}
-        for key in op.keys:
-            row = self.live_row(op.namespace, key, op.at)
-            if row is not None:
-                found[key] = self._value(op.namespace, row)
-        return found
+        rows = self.live_rows_of(op.namespace, op.keys, op.at)
+        return {key: self._value(op.namespace, row) for key, row in rows.items()}
 
     def _list_keys(self, op: p.ListKeys) -> list[str]:
-        check_limit(op.limit)
-        rows = self.live_rows(_known_namespace(op.namespace), check_prefix(op.prefix), op.after, False, op.at)
-        return [row.key for row in itertools.islice(rows, op.limit)]
+        limit = check_limit(op.limit)
+        after = None if op.after is None else check_prefix(op.after)
+        rows = self.live_rows(_known_namespace(op.namespace), check_prefix(op.prefix), after, False, op.at)
+        return [row.key for row in itertools.islice(rows, limit)]
 
     def _list_entries(self, op: p.ListEntries) -> list[Entry]:
-        check_limit(op.limit)
-        rows = self.live_rows(_known_namespace(op.namespace), check_prefix(op.prefix), op.after, op.reverse, op.at)
-        return [self._entry(op.namespace, row) for row in itertools.islice(rows, op.limit)]
+        limit = check_limit(op.limit)
+        after = None if op.after is None else check_prefix(op.after)
+        rows = self.live_rows(_known_namespace(op.namespace), check_prefix(op.prefix), after, op.reverse, op.at)
+        return [self._entry(op.namespace, row) for row in itertools.islice(rows, limit)]
 
     def _read_log(self, op: p.ReadLog) -> list[Value]:
         check_log(op.log)
-        check_limit(op.last, "last")
+        last = check_limit(op.last, "last")
         rows: Iterable[Row] = (
             row
-            for row in self.live_rows(_known_namespace(op.namespace), f"{op.log}/", None, op.last is not None, op.at)
+            for row in self.live_rows(_known_namespace(op.namespace), f"{op.log}/", None, last is not None, op.at)
             if (found := log_of(row.key)) and found[0] == op.log
         )
-        if op.last is not None:
-            rows = reversed(list(itertools.islice(rows, op.last)))
+        if last is not None:
+            rows = reversed(list(itertools.islice(rows, last)))
         return [self._value(op.namespace, row) for row in rows]
 
     def _search(self, op: p.Search) -> list[Entry]:

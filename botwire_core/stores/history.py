@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from botwire_core import protocol as p
 from botwire_core.arguments import check_ttl, check_version
-from botwire_core.clock import to_microseconds
+from botwire_core.clock import Clock, to_microseconds
 from botwire_core.errors import ConflictError, InvalidValueError, RevisionPrunedError
 from botwire_core.names import check_key, check_label, check_namespace
 from botwire_core.results import Entry, NamespaceInfo, Retention, Revision, Stats
@@ -33,6 +33,18 @@ class HistoryStoreBase(ChangeOps, MergeOps):
     """A store with every op of the protocol, made of the primitives."""
 
     features = frozenset({"history"})
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        super().__init__(clock=clock)
+        for op in self._CONSISTENT:
+            self._runners[op] = self._at_one_moment(self._runners[op])
+
+    def _at_one_moment(self, runner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def run(op: Any) -> Any:
+            with self.consistent():
+                return runner(op)
+
+        return run
 
     # --- the core ops, seen through a lineage -------------------------------------------------------------
 
@@ -81,12 +93,9 @@ class HistoryStoreBase(ChangeOps, MergeOps):
         rows = (self.newest_rows if at is None else self.past_rows)(view, prefix, after, reverse)
         return (row for row in rows if row.live(now))
 
-    def run(self, op: p.Op[R]) -> R:
-        """Run an op and give its result; everything that it reads is of one moment."""
-        if type(op) in self._CONSISTENT:
-            with self.consistent():
-                return super().run(op)
-        return super().run(op)
+    def live_rows_of(self, namespace: str, keys: tuple[str, ...], at: int | None) -> dict[str, Row]:
+        # `run` holds one moment for the whole op, so a single look at each key will do.
+        return {key: row for key in keys if (row := self.live_row(namespace, key, at)) is not None}
 
     def _drop(self, op: p.Drop) -> bool:
         with self.exclusive():
