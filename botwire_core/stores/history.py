@@ -116,9 +116,7 @@ class HistoryStoreBase(ChangeOps, MergeOps):
         now = self._now()
         midnight = now - now % 86_400_000_000
         before_today = self.revision_at(space.lineage[0], midnight - 1)
-        writes = sum(
-            row.codec != TOMBSTONE for row in self.level_rows(space.lineage[0], before_today or 0)
-        )
+        writes = sum(row.codec != TOMBSTONE for row in self.level_rows(space.lineage[0], before_today or 0))
         return Stats(
             op.namespace, keys, size, space.head, self.count_forks(space), len(self.list_snapshots(space)), writes
         )

@@ -67,9 +67,7 @@ class MergeOps(HistoryPrimitives):
                     revision += 1
                     self.insert(target, draft.rows.values(), revision)
                 self.add_merge_point(target, source, op.keys, source.head if op.other_at is None else op.other_at)
-            return MergeResult(
-                applied, plan.written, plan.deleted, plan.appended, plan.conflicts, snapshot, revision
-            )
+            return MergeResult(applied, plan.written, plan.deleted, plan.appended, plan.conflicts, snapshot, revision)
 
     def _keep(self, target: Space, now: int) -> str:
         label = f"before-merge-{target.head}"

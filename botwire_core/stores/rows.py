@@ -122,5 +122,3 @@ def in_key_order(rows: Iterable[Row], prefix: str, after: str | None, reverse: b
     for row in sorted(rows, key=lambda row: row.key, reverse=reverse):
         if row.key.startswith(prefix) and (after is None or (row.key < after if reverse else row.key > after)):
             yield row
-
-

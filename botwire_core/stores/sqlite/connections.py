@@ -1,0 +1,173 @@
+"""Connections to one SQLite file: one for each thread of each process, opened when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import weakref
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import apsw
+
+from botwire_core.errors import StoreCorruptError, StoreUnavailableError
+from botwire_core.stores.sqlite.faults import fault
+from botwire_core.stores.sqlite.lock import WriteLock
+from botwire_core.stores.sqlite.schema import SCHEMA_VERSION, check_schema, migrate
+
+__all__ = ["Connections", "Durability"]
+
+Durability: TypeAlias = Literal["full", "normal"]
+
+_PRAGMAS = (
+    ("mmap_size", 256 * 1024 * 1024),
+    ("cache_size", -16 * 1024),
+    ("journal_size_limit", 64 * 1024 * 1024),
+    ("trusted_schema", 0),
+    ("cell_size_check", 1),
+    ("secure_delete", "FAST"),
+)
+
+# A connection that was open at a fork belongs to the parent. To close it in the child, even to let it be collected,
+# would write to the parent's files: it is kept, unused, for as long as the child lives.
+_held_at_fork: list[Any] = []
+_all: weakref.WeakSet[Connections] = weakref.WeakSet()
+_creating = threading.Lock()
+
+
+class Connections:
+    """The connections of one store."""
+
+    def __init__(self, path: str, durability: Durability, timeout: float) -> None:
+        self.path = path
+        self.durability = durability
+        self.timeout = timeout
+        self.lock = WriteLock(f"{path}-lock", timeout)
+        self._local = threading.local()
+        self._open: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._checked = False
+        _all.add(self)
+
+    def current(self) -> apsw.Connection:
+        """The connection of this thread."""
+        try:
+            return self._local.connection  # type: ignore[no-any-return]
+        except AttributeError:
+            return self.adopt(self.open())
+
+    def ready(self) -> bool:
+        """Whether this thread has its connection."""
+        return hasattr(self._local, "connection")
+
+    def adopt(self, connection: apsw.Connection) -> apsw.Connection:
+        """Make a connection the one of this thread."""
+        self._local.connection = connection
+        return connection
+
+    def forget(self) -> None:
+        """Close the connection of this thread; the next use opens a new one."""
+        connection = self._local.__dict__.pop("connection", None)
+        if connection is not None:
+            connection.close(True)
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next use opens new ones."""
+        self._local = threading.local()
+        for connection in list(self._open):
+            connection.close(True)
+        self._open.clear()
+        self.lock.close()
+
+    def open(self) -> apsw.Connection:
+        """A new connection to the file, which is made or migrated where it has to be.
+
+        Raises:
+            StoreCorruptError, SchemaTooNewError: the file is not ours, damaged or newer, and is left untouched.
+            StoreUnavailableError: it cannot be opened.
+        """
+        self._prepare_file()
+        connection: apsw.Connection | None = None
+        try:
+            connection = apsw.Connection(self.path)
+            connection.set_busy_timeout(int(self.timeout * 1000))
+            connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # else ORDER BY is compiled anew at every call
+            connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            if not self._checked and check_schema(connection, self.path) < SCHEMA_VERSION:
+                # Under the lock, since to enter WAL mode can fail as busy in spite of any timeout.
+                with self.lock.held():
+                    connection.pragma("journal_mode", "wal")
+                    migrate(connection, self.path)
+            self._checked = True
+            connection.pragma("synchronous", self.durability)
+            for name, value in _PRAGMAS:
+                connection.pragma(name, value)
+        except apsw.Error as error:
+            reason = fault(error, self.path)
+            if connection is not None:
+                connection.close(True)
+            raise reason from error
+        except BaseException:
+            if connection is not None:
+                connection.close(True)
+            raise
+        self._open.add(connection)
+        return connection
+
+    def _prepare_file(self) -> None:
+        """Make folder and file as private ones, and refuse places where others could swap the file."""
+        path = Path(self.path)
+        try:
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.is_symlink():
+                raise StoreUnavailableError(f"{path} is a symbolic link", hint="give the path that it leads to")
+            folder = path.parent.stat().st_mode
+            if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+                raise StoreUnavailableError(
+                    f"everybody may replace files in {path.parent}",
+                    hint=f"chmod o-w {path.parent}, or use another folder",
+                )
+            if path.is_dir():
+                raise StoreCorruptError(f"{path} is a folder", hint="give the path of a file")
+            with _creating:
+                # Safe though it closes a descriptor of the database: with O_EXCL there was nothing to hold a lock on.
+                if not path.exists():
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            pass  # another process was quicker
+        except OSError as error:
+            if isinstance(error, StoreUnavailableError):
+                raise
+            raise StoreUnavailableError(
+                f"{path} cannot be opened: {error.strerror}", hint="check the folder and its permissions"
+            ) from error
+
+    def before_fork(self) -> list[Any]:
+        """What must outlive the fork in the child; its threads, and what only they hold, are gone at once."""
+        return [self._local, *self._open]
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone, and start with none."""
+        self._local = threading.local()
+        self._open = weakref.WeakSet()
+        self.lock.after_fork()
+
+
+def _before_fork() -> None:
+    _held_at_fork.extend(held for connections in _all for held in connections.before_fork())
+
+
+def _after_fork_in_parent() -> None:
+    _held_at_fork.clear()
+
+
+def _after_fork_in_child() -> None:
+    global _creating
+    _creating = threading.Lock()
+    for connections in list(_all):
+        connections.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -1,0 +1,311 @@
+"""`SqliteStore`: one file, many threads, many processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, TypeVar, cast
+
+import apsw
+
+from botwire_core import protocol as p
+from botwire_core.arguments import check_limit
+from botwire_core.clock import Clock
+from botwire_core.codec import Value, decode
+from botwire_core.errors import BotWireError, InvalidValueError, StoreCorruptError
+from botwire_core.names import check_key, check_namespace, check_prefix
+from botwire_core.stores.sqlite.connections import Connections, Durability
+from botwire_core.stores.sqlite.faults import fault, is_lost
+from botwire_core.stores.sqlite.health import StoreHealth
+from botwire_core.stores.sqlite.retention import Retainer
+from botwire_core.stores.sqlite.rows import COLUMNS, checksum, row_from
+from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
+from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_by_name
+from botwire_core.stores.threads import run_in_thread
+
+__all__ = ["DEFAULT_TIMEOUT", "SqliteStore"]
+
+R = TypeVar("R")
+
+DEFAULT_TIMEOUT: Final = 30.0
+_SWEEP_EVERY = 128  # writes
+_SWEEP_SECONDS = 60.0
+_CLOCKS_APART = 3600.0
+_READS: Final[frozenset[type]] = frozenset(
+    {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.ListSnapshots, p.Resolve, p.GetHistory}
+    | {p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention}
+)
+_POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry})
+
+
+class SqliteStore(Retainer):
+    """The embedded store: what was acknowledged is in the file, and survives a power cut.
+
+    Args:
+        path: The file; it and its folder are made, as private ones, at the first use.
+        durability: "full" syncs each commit to the disk; "normal" does not, and a power cut may take the last ones.
+        timeout: Seconds that a write waits for other writers, of any process.
+        clock: Gives epoch seconds.
+        monotonic: Gives seconds that no change of the wall clock moves. Where the two drift apart by an hour, the
+            wall clock was set, and nothing is swept off the disk by it any more.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "full",
+        timeout: float = DEFAULT_TIMEOUT,
+        clock: Clock | None = None,
+        monotonic: Clock = time.monotonic,
+    ) -> None:
+        super().__init__(clock=clock)
+        self.path = os.path.abspath(os.fspath(path))
+        self._connections = Connections(self.path, durability, timeout)
+        self._lineages = {}
+        self._gets: dict[str, tuple[int, int | None, str, tuple[int, ...]]] = {}
+        self._monotonic = monotonic
+        self._offset: float | None = None
+        self._swept_expired = self._swept_deleted = (0, 0)
+        self._writes_since_sweep = 0
+        self._last_sweep: float | None = None
+        self._pools: tuple[int, ThreadPoolExecutor, ThreadPoolExecutor] | None = None
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self.path!r}, durability={self._connections.durability!r})"
+
+    # --- running ops -------------------------------------------------------------------------------------
+
+    def run(self, op: p.Op[R]) -> R:
+        """Run an op and give its result."""
+        runner = self._runners.get(type(op))
+        if runner is None:
+            raise self._unsupported(op)
+        try:
+            return cast(R, runner(op))
+        except apsw.Error as error:
+            raise self._fault(error) from error
+        except StoreCorruptError as error:
+            raise self._named(error, op) from error.__cause__
+
+    async def arun(self, op: p.Op[R]) -> R:
+        """Run an op beside the event loop; a cancelled write waits for its outcome, then raises.
+
+        A look at one key runs at once, on the loop's own thread: it takes some microseconds, and a hop to a thread
+        and back some hundred.
+        """
+        kind = type(op)
+        if kind in _POINT_READS:
+            if not self._connections.ready():
+                self._connections.adopt(await run_in_thread(self._open_one, None, self._pool(writer=False)))
+            return self.run(op)
+        return await run_in_thread(self.run, op, self._pool(writer=kind not in _READS))
+
+    def close(self) -> None:
+        """Close the file in all threads; the store opens it again if it is used again."""
+        pools, self._pools = self._pools, None
+        if pools is not None and pools[0] == os.getpid():
+            for pool in pools[1:]:
+                pool.shutdown()
+        self._connections.close()
+
+    def _open_one(self, _: None) -> apsw.Connection:
+        return self._connections.open()
+
+    def _pool(self, *, writer: bool) -> ThreadPoolExecutor:
+        # One thread for writes, since they go one after the other anyhow, and reads do not queue behind them.
+        pools = self._pools
+        if pools is None or pools[0] != os.getpid():  # the threads of a parent are not in its child
+            pools = self._pools = (
+                os.getpid(),
+                ThreadPoolExecutor(1, "botwire-writer"),
+                ThreadPoolExecutor(2, "botwire-reader"),
+            )
+        return pools[1] if writer else pools[2]
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        connections = self._connections
+        connection = connections.current()
+        with connections.lock.held():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._sweep_in_passing()
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            try:
+                connection.execute("COMMIT")
+            except apsw.Error as error:
+                reason = self._fault(error, committing=True)
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise reason from error
+
+    @contextmanager
+    def consistent(self) -> Iterator[None]:
+        connection = self._connections.current()
+        if connection.in_transaction:
+            yield
+            return
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+
+    def _sweep_in_passing(self) -> None:
+        self._writes_since_sweep += 1
+        if self._writes_since_sweep < _SWEEP_EVERY and self._last_sweep is not None:
+            if self._monotonic() - self._last_sweep < _SWEEP_SECONDS:
+                return
+        self._writes_since_sweep = 0
+        self._last_sweep = self._monotonic()
+        if self._clock_is_trusted():
+            self.sweep_some(64)
+
+    def _clock_is_trusted(self) -> bool:
+        offset = self._now() / 1_000_000 - self._monotonic()
+        if self._offset is None:
+            self._offset = offset
+        return abs(offset - self._offset) < _CLOCKS_APART
+
+    def sweep(self) -> int:
+        """Take everything off the disk that nobody can see any more; gives how many rows, forks and snapshots went."""
+        total = 0
+        self._swept_expired = self._swept_deleted = (0, 0)
+        while self._clock_is_trusted():
+            with self.exclusive():
+                went = self.sweep_some(1000)
+            total += went
+            if not went and self._swept_expired == self._swept_deleted == (0, 0):
+                break
+        return total
+
+    # --- the quick ways --------------------------------------------------------------------------------------
+
+    def _get(self, op: p.Get) -> Value | p.Missing:
+        if op.at is not None:
+            return super()._get(op)
+        namespace, key = op.namespace, op.key
+        known = self._gets.get(namespace)
+        if known is None:
+            known = self._learn(namespace)
+            if known is None:
+                check_key(key)
+                return p.MISSING
+        id, expires, sql, values = known
+        try:
+            found = self._connections.current().execute(sql, (namespace, key, *values)).fetchone()
+            raw = key.encode()
+        except (UnicodeEncodeError, AttributeError, TypeError):
+            check_key(key)
+            raise
+        if found is None or found[0] != id:  # dropped since, or another one by now
+            del self._gets[namespace]
+            return self._get(op)
+        codec = found[4]
+        if not codec:  # no row, or a tombstone
+            check_key(key)
+            return p.MISSING
+        _, space, revision, version, _, gone, inner, data = found
+        if checksum(space, raw, revision, version, codec, gone, data) != inner:
+            raise self._damaged(namespace, key)
+        if (gone is not None and gone <= self._now()) or (expires is not None and expires <= self._now()):
+            return p.MISSING
+        try:
+            return decode(codec, data)
+        except InvalidValueError as error:
+            raise self._damaged(namespace, key) from error
+
+    def _learn(self, namespace: str) -> tuple[int, int | None, str, tuple[int, ...]] | None:
+        """How to get from a namespace: checked against its name at each get, so it may be out of date."""
+        space = self.find(check_namespace(namespace))
+        if space is None:
+            return None
+        if len(space.lineage) > MAX_LEVELS:
+            return None
+        if len(self._gets) > 20_000:
+            self._gets.clear()
+        known = space.id, space.expires, get_by_name(len(space.lineage) - 1), bounds(space.lineage[1:])
+        self._gets[namespace] = known
+        return known
+
+    def _list_keys(self, op: p.ListKeys) -> list[str]:
+        if op.at is not None:
+            return super()._list_keys(op)
+        limit = check_limit(op.limit)
+        check_prefix(op.prefix)
+        view = self.view(op.namespace, None)
+        if not view or limit == 0:
+            return []
+        now = self._now()
+        page = 1000 if limit is None else min(limit + 1, 1000)
+        keys: list[str] = []
+        for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, op.after, False, page):
+            if gone is None or gone > now:
+                keys.append(key)
+                if len(keys) == limit:
+                    break
+        return keys
+
+    # --- health ---------------------------------------------------------------------------------------------------
+
+    def health(self) -> StoreHealth:
+        """Look at the whole file: SQLite's own check, and the checksum of every row."""
+        try:
+            connection = self._connections.current()
+            problems = [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
+            count = 0
+            for columns in connection.execute(f"SELECT {COLUMNS} FROM versions"):
+                count += 1
+                try:
+                    row_from(columns)
+                except StoreCorruptError as error:
+                    problems.append(error.message)
+                    if len(problems) >= 10:
+                        break
+            namespaces = connection.execute("SELECT count(*) FROM spaces WHERE name IS NOT NULL").get
+        except apsw.Error as error:
+            raise self._fault(error) from error
+        size = sum(os.path.getsize(f"{self.path}{end}") for end in ("", "-wal") if os.path.exists(f"{self.path}{end}"))
+        return StoreHealth(
+            self.path,
+            size,
+            apsw.sqlite_lib_version(),
+            self._connections.durability,
+            SCHEMA_VERSION,
+            namespaces,
+            count,
+            "; ".join(problems) or "ok",
+        )
+
+    # --- errors -----------------------------------------------------------------------------------------------------
+
+    def _fault(self, error: apsw.Error, *, committing: bool = False) -> BotWireError:
+        connection = self._connections.current() if self._connections.ready() else None
+        number = connection.system_errno if connection is not None else 0
+        if is_lost(error) and connection is not None and not connection.in_transaction:
+            self._connections.forget()
+        return fault(error, self.path, system_errno=number, committing=committing)
+
+    @staticmethod
+    def _named(error: StoreCorruptError, op: Any) -> StoreCorruptError:
+        namespace = getattr(op, "namespace", None)
+        if namespace is None or repr(namespace) in error.message:
+            return error
+        return StoreCorruptError(f"{error.message}, seen from {namespace!r}", hint=error.hint)
+
+    _CONSISTENT: ClassVar[frozenset[type]] = _READS - {p.GetRetention}
+
+
+def _first(columns: tuple[Any, ...]) -> str:
+    return cast(str, columns[0])
