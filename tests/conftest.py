@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from botwire_core.testing import ManualClock
+
 DEEP_TIMEOUT = 3600  # seconds for one test under --deep
 
 settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
@@ -28,19 +30,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--deep"):
         for item in items:
             item.add_marker(pytest.mark.timeout(DEEP_TIMEOUT), append=False)
-
-
-class ManualClock:
-    """A clock that stands still until it is told to move; gives epoch seconds like `time.time`."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture

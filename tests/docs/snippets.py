@@ -21,6 +21,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 __all__ = ["Block", "blocks", "run"]
@@ -44,7 +45,7 @@ def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a Markdown page, from its top to its end."""
     text = page.read_text(encoding="utf-8")
     fences = list(_FENCE.finditer(text))
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip_longest(fences, fences[1:]):
         language, *marks = fence["info"].split() or [""]
         output = None
         if following and following["info"].strip() == "text" and not text[fence.end() : following.start()].strip():

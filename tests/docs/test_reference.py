@@ -72,7 +72,7 @@ def test_every_signature_in_the_reference_is_the_real_one() -> None:
     for name, arguments in re.findall(r"`([a-z_]+)\(([^`]*)\)`", page("memory.md")):
         if name in methods() and not inspect.ismethoddescriptor(getattr(botwire.Memory, name)):
             parameters = list(inspect.signature(getattr(botwire.Memory, name)).parameters.values())[1:]
-            bare = inspect.Signature([parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters])
+            bare = inspect.Signature([one.replace(annotation=inspect.Parameter.empty) for one in parameters])
             if arguments or not parameters:
                 assert str(bare).replace("'", '"') == f"({arguments})", name
                 checked += 1
