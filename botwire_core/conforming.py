@@ -20,10 +20,10 @@ def conform(value: Value, wanted: Any, key: str) -> Any:
     Raises:
         InvalidValueError: the value does not fit, or pydantic does not know such a type.
     """
-    from pydantic import ValidationError
+    from pydantic import PydanticUndefinedAnnotation, PydanticUserError, ValidationError
 
-    adapter = _adapter(wanted)
     try:
+        adapter = _adapter(wanted)
         if isinstance(value, bytes):
             return adapter.validate_python(value)
         # As JSON, not as Python objects: a strict model takes text for a date, or a list for a tuple, only from JSON.
@@ -32,10 +32,14 @@ def conform(value: Value, wanted: Any, key: str) -> Any:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         shown = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in problems[:3])
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        name = getattr(wanted, "__name__", None) or str(wanted)
         raise InvalidValueError(
-            f"what stands at {key!r} does not fit {name}: {shown}{more}",
+            f"what stands at {key!r} does not fit {getattr(wanted, '__name__', wanted)}: {shown}{more}",
             hint="get it without as_= to see what is there",
+        ) from error
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise InvalidValueError(
+            f"as_: {wanted!r} is not a type that pydantic can validate into",
+            hint="use a pydantic model, a dataclass, or a type such as list[int]",
         ) from error
 
 
@@ -47,15 +51,9 @@ def _adapter(wanted: Any) -> TypeAdapter[Any]:
 
 
 def _made(wanted: Any) -> TypeAdapter[Any]:
-    from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
+    from pydantic import TypeAdapter
 
-    try:
-        return TypeAdapter(wanted)
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise InvalidValueError(
-            f"as_: {wanted!r} is not a type that pydantic can validate into",
-            hint="use a pydantic model, a dataclass, or a type such as list[int]",
-        ) from error
+    return TypeAdapter(wanted)
 
 
 _cached = lru_cache(maxsize=256)(_made)
