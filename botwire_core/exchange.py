@@ -16,7 +16,7 @@ from botwire_core.errors import InvalidValueError
 from botwire_core.names import check_key
 from botwire_core.results import Record
 
-__all__ = ["MAX_LINE_BYTES", "line_to_record", "record_to_line"]
+__all__ = ["MAX_LINE_BYTES", "line_to_record", "parse_json", "record_to_line"]
 
 MAX_LINE_BYTES: Final = 128 * 1024 * 1024
 """A value of 16 MiB, with each of its characters escaped, and its key."""
@@ -50,7 +50,7 @@ def line_to_record(line: bytes) -> Record:
     >>> line_to_record(b'{"key": "n", "value": 1}')
     Record(key='n', value=1, expires_at=None)
     """
-    members = _parsed(line)
+    members = parse_json(line)
     if not isinstance(members, dict):
         raise InvalidValueError("not a JSON object", hint='write {"key": ..., "value": ...}')
     if unknown := members.keys() - _MEMBERS:
@@ -64,7 +64,12 @@ def line_to_record(line: bytes) -> Record:
     return Record(check_key(members["key"]), value, _expiry(members.get("expires_at")))
 
 
-def _parsed(line: bytes) -> Any:
+def parse_json(line: bytes) -> Any:
+    """The value of strict JSON text in UTF-8: no NaN, no member twice.
+
+    Raises:
+        InvalidValueError: it is something else; the message says where.
+    """
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
