@@ -8,7 +8,7 @@ import os
 import sys
 
 from botwire_core.errors import UnknownStoreError
-from botwire_core.specs import SHIPPED_STORES, load_target
+from botwire_core.shipped import SHIPPED_STORES, load_target
 from botwire_core.store import Store
 
 __all__ = ["connect", "default_url", "scheme_of"]
@@ -100,9 +100,9 @@ def _data_folder() -> str:
 
 
 def _open(scheme: str, url: str, timeout: float | None, token: str | None) -> Store:
-    spec = SHIPPED_STORES.get(scheme)
-    if spec is not None:
-        store: Store = load_target(spec.opens)(url, timeout=timeout, token=token)
+    target = SHIPPED_STORES.get(scheme)
+    if target is not None:
+        store: Store = load_target(target)(url, timeout=timeout, token=token)
         return store
     from botwire_core.plugins import registry
 

@@ -13,7 +13,7 @@ import pluggy
 from botwire_core import hookspecs
 from botwire_core.errors import PluginError
 from botwire_core.hookspecs import ENTRY_POINT_GROUP, AdapterSpec, Scope, StoreSpec, hookimpl
-from botwire_core.specs import SHIPPED_PLUGINS, SHIPPED_STORES
+from botwire_core.shipped import SHIPPED_PLUGINS, SHIPPED_STORES
 
 __all__ = [
     "OWN_DISTRIBUTION",
@@ -51,7 +51,7 @@ class Plugin:
 class _Core:
     @hookimpl
     def botwire_stores(self) -> Iterable[StoreSpec]:
-        return SHIPPED_STORES.values()
+        return [StoreSpec(scheme, opens) for scheme, opens in SHIPPED_STORES.items()]
 
 
 def core_plugin() -> Plugin:

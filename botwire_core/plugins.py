@@ -17,7 +17,8 @@ from botwire_core.discovery import Plugin, allow_list, core_plugin, installed_pl
 from botwire_core.errors import MissingExtraError, PluginError, UnknownStoreError
 from botwire_core.plugin_status import PluginStatus, conflict_text, error_text, pip_name, statuses
 from botwire_core.scopes import Scope
-from botwire_core.specs import LATER_SCHEMES, SHIPPED_STORES, AdapterSpec, StoreSpec, load_target
+from botwire_core.shipped import LATER_SCHEMES, SHIPPED_STORES, load_target
+from botwire_core.specs import AdapterSpec, StoreSpec
 from botwire_core.store import Store
 
 __all__ = ["PluginStatus", "PluginWarning", "Registry", "registry"]

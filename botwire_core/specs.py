@@ -1,24 +1,13 @@
-"""What a plugin declares, as data, and the table of what ships with BotWire.
-
-Kept apart from the hooks, so that opening a store that ships with BotWire loads no plugin machinery
-and reads no entry points.
-"""
+"""What a plugin declares, as data that is checked when it is made."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Final
 
 from botwire_core.errors import PluginError
 
-__all__ = ["LATER_SCHEMES", "SHIPPED_PLUGINS", "SHIPPED_STORES", "AdapterSpec", "StoreSpec", "load_target"]
-
-_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*", re.ASCII)
-_TARGET = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*")
-_NAME = re.compile(r"[^\W\d]\w*")
+__all__ = ["AdapterSpec", "StoreSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +27,7 @@ class StoreSpec:
     """What to pass to `pip install` to get what it needs."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.scheme, str) or not _SCHEME.fullmatch(self.scheme):
+        if not _is_scheme(self.scheme):
             raise PluginError(
                 f"{self.scheme!r} is no URL scheme", hint='write it in lower case, without the colon: "acme"'
             )
@@ -76,49 +65,30 @@ class AdapterSpec:
         _check_needs(self.needs, self.install)
 
 
-def load_target(target: str) -> Any:
-    """The object that "module:name" names.
-
-    Raises:
-        PluginError: the module has no such name. What its import raises is passed on as it is.
-    """
-    module_name, _, name = target.partition(":")
-    module = import_module(module_name)
-    try:
-        return getattr(module, name)
-    except AttributeError as error:
-        raise PluginError(
-            f"{module_name} has no {name}", hint=f'the plugin that names "{target}" has to be corrected'
-        ) from error
+def _is_scheme(scheme: object) -> bool:
+    return (
+        isinstance(scheme, str)
+        and scheme.isascii()
+        and scheme == scheme.lower()
+        and scheme[:1].isalpha()
+        and all(letter.isalnum() or letter in "+.-" for letter in scheme)
+    )
 
 
 def _check_target(target: object) -> None:
-    if not isinstance(target, str) or not _TARGET.fullmatch(target):
-        raise PluginError(f"{target!r} names nothing that can be imported", hint='write "package.module:name"')
+    if isinstance(target, str):
+        module, colon, name = target.partition(":")
+        if colon and name.isidentifier() and all(part.isidentifier() for part in module.split(".")):
+            return
+    raise PluginError(f"{target!r} names nothing that can be imported", hint='write "package.module:name"')
 
 
 def _check_needs(needs: object, install: object) -> None:
     if needs is None:
         return
-    if not isinstance(needs, str) or not _NAME.fullmatch(needs):
+    if not isinstance(needs, str) or not needs.isidentifier():
         raise PluginError(f"needs={needs!r} is no top-level import name", hint='write it like "langchain_core"')
     if not isinstance(install, str) or not install:
         raise PluginError(
             f"{needs} is needed, and nothing says how to install it", hint='add install="what pip installs"'
         )
-
-
-SHIPPED_STORES: Final = {
-    spec.scheme: spec
-    for spec in (
-        StoreSpec("memory", opens="botwire_core.stores.dict:open_url"),
-        StoreSpec("sqlite", opens="botwire_core.stores.sqlite:open_url"),
-    )
-}
-"""The stores of the core, by scheme. No plugin can take one of these schemes over."""
-
-SHIPPED_PLUGINS: Final = {"langchain": "botwire_langchain.plugin"}
-"""The plugin modules that come with this distribution, by name; `pyproject.toml` declares them as entry points too."""
-
-LATER_SCHEMES: Final = frozenset({"http", "https", "postgresql"})
-"""Schemes that are reserved for stores which this version does not have; until then a plugin may open them."""
