@@ -71,7 +71,7 @@ def parse_json(line: bytes) -> Any:
         InvalidValueError: it is something else; the message says where.
     """
     try:
-        text = line.decode("utf-8")
+        text = line.rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidValueError(f"byte {error.start + 1} is not UTF-8", hint="save the file as UTF-8") from error
     if text.startswith("\ufeff"):
