@@ -36,7 +36,7 @@ class HistoryStoreBase(ChangeOps, MergeOps):
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__(clock=clock)
-        for op in self._CONSISTENT:
+        for op in self.CONSISTENT:
             self._runners[op] = self._at_one_moment(self._runners[op])
 
     def _at_one_moment(self, runner: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -134,12 +134,14 @@ class HistoryStoreBase(ChangeOps, MergeOps):
                 )
             space = self.find(op.namespace) or self.create(op.namespace, None, None)
             start = Level(space.id, space.head)
-            if op.at is not None and op.at != space.head:
+            if op.at is not None:
                 view = space.view(op.at)
-                self.check_kept(view)
+                if op.at != space.head:
+                    self.check_kept(view)
                 # A moment before this namespace was forked belongs to its ancestor: that is the true parent.
                 start = view[0]
-            return self.create(op.name, start, expiry(self._now(), ttl)).info(op.namespace, 0)
+            parent = {one.id: one.name for one in ([space] if start.space == space.id else self.find_all(""))}
+            return self.create(op.name, start, expiry(self._now(), ttl)).info(parent.get(start.space), 0)
 
     def _list_namespaces(self, op: p.ListNamespaces) -> list[NamespaceInfo]:
         spaces = self.find_all(op.prefix)
@@ -194,11 +196,12 @@ class HistoryStoreBase(ChangeOps, MergeOps):
                 f"{op.namespace!r} has no snapshot {moment!r}",
                 hint=f"it has {', '.join(repr(one.label) for one in snapshots) or 'none'}",
             )
-        if space is None:
-            if type(moment) is int and moment == 0:
-                return 0
-            raise InvalidValueError(f"revision {moment!r} of {op.namespace!r} does not exist", hint="it has none yet")
-        space.view(moment)
+        if type(moment) is not int:
+            raise InvalidValueError(
+                f"{moment!r} names no revision",
+                hint="use a number, a snapshot's label, or a datetime with its time zone",
+            )
+        self.view(op.namespace, moment)
         return moment
 
     def _revision_at(self, view: View, moment: int) -> int:
@@ -223,7 +226,8 @@ class HistoryStoreBase(ChangeOps, MergeOps):
 
     def _restore(self, op: p.Restore) -> int:
         check_key(op.key)
-        check_version(op.version, "version")
+        if check_version(op.version, "version") is None:
+            raise InvalidValueError("version: None is not a version", hint="history() lists the versions that are kept")
 
         def fill(draft: Draft) -> int:
             rows = list(self.key_rows(self.view(op.namespace, None), op.key))
@@ -256,14 +260,14 @@ class HistoryStoreBase(ChangeOps, MergeOps):
         with self.exclusive():
             self.set_retention(self.find(op.namespace) or self.create(op.namespace, None, None), op.retention)
 
-    _CONSISTENT: ClassVar[frozenset[type]] = frozenset(
+    CONSISTENT: ClassVar[frozenset[type]] = frozenset(
         {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Compare, p.ListChanges, p.Export}
         | {p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots}
     )
-    _RUNNERS: ClassVar[dict[type, str]] = {
-        **StoreBase._RUNNERS,
-        **ChangeOps._RUNNERS,
-        **MergeOps._RUNNERS,
+    RUNNERS: ClassVar[dict[type, str]] = {
+        **StoreBase.RUNNERS,
+        **ChangeOps.RUNNERS,
+        **MergeOps.RUNNERS,
         p.Fork: "_fork",
         p.ListNamespaces: "_list_namespaces",
         p.Snapshot: "_snapshot",
