@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from botwire_core.testing.stores.expiry import ExpiryContract
+from botwire_core.testing.stores.forks import ForkContract
 from botwire_core.testing.stores.keys import KeyContract
 from botwire_core.testing.stores.listing import ListingContract
 from botwire_core.testing.stores.logs import LogContract
+from botwire_core.testing.stores.past import PastContract
 from botwire_core.testing.stores.search import SearchContract
 from botwire_core.testing.stores.sharing import SharingContract
 from botwire_core.testing.stores.transactions import TransactionContract
 from botwire_core.testing.stores.values import ValueContract
 from botwire_core.testing.stores.writes import WriteContract
 
-__all__ = ["StoreContract"]
+__all__ = ["HistoryContract", "StoreContract"]
 
 
 class StoreContract(
@@ -33,3 +35,7 @@ class StoreContract(
         def store(self, clock):
             return MyStore(clock=clock)
     """
+
+
+class HistoryContract(ForkContract, PastContract):
+    """What a store does besides that names "history" in its features."""
