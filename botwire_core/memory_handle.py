@@ -12,7 +12,7 @@ from botwire_core.errors import InvalidValueError, UnsupportedError
 from botwire_core.names import MAX_NAMESPACE_CHARACTERS, check_namespace
 from botwire_core.store import Store
 
-__all__ = ["MemoryHandle"]
+__all__ = ["MemoryHandle", "without_secrets"]
 
 
 class MemoryHandle:
@@ -98,7 +98,7 @@ class MemoryHandle:
         if self._lent:
             parts.append(f"store={type(self._store).__name__}")
         elif self._url is not None:
-            parts.append(repr(_without_secrets(self._url)))
+            parts.append(repr(without_secrets(self._url)))
         if self.author is not None:
             parts.append(f"author={self.author!r}")
         if self.as_of is not None:
@@ -165,7 +165,7 @@ def _check_author(author: object) -> str | None:
     )
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """A URL to show: who logs in with which password, and all parameters, are left out."""
     url = re.sub(r"://[^/?#]*@", "://***@", url)
     return re.sub(r"[?#].*", "?...", url, flags=re.DOTALL)
