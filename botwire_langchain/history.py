@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import re
@@ -71,13 +72,13 @@ class BotWireChatHistory(BaseChatMessageHistory):
         `ChatHistoryWarning`.
         """
         if self._seen is not None:
-            return from_records(self._seen)
+            return from_records(copy.deepcopy(self._seen))
         return from_records(self._noted(self._read_older() + self.memory.read(self._log)))
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Async twin of `messages`."""
         if self._seen is not None:
-            return from_records(self._seen)
+            return from_records(copy.deepcopy(self._seen))
         return from_records(self._noted(await self._aread_older() + await self.memory.aread(self._log)))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
@@ -129,7 +130,7 @@ class BotWireChatHistory(BaseChatMessageHistory):
 
     def _noted(self, records: list[Value]) -> list[Value]:
         if self.snapshot:
-            self._seen = records
+            self._seen = copy.deepcopy(records)  # messages hold on to what they are made of, and callers change them
         return records
 
     def _read_older(self) -> list[Value]:
