@@ -1,0 +1,11 @@
+"""Check what `botwire plugins --json` says on standard input, where only one extra is installed: ready.py EXTRA."""
+
+import json
+import sys
+
+extra = sys.argv[1]
+states = {row["name"]: row["state"] for row in json.load(sys.stdin)["plugins"]}
+expected = {name: "ready" if name in ("core", extra) else "missing" for name in states}
+print(f"plugins with '{extra}': {states}")
+if states != expected or not ({"core"} | {extra} - {"base"}) <= states.keys():
+    sys.exit(f"expected {expected}")
