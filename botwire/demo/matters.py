@@ -57,8 +57,8 @@ _SOLVED = re.compile(
 _NOT_SOLVED = re.compile(r"\b(?:not|never|no longer|ne|nicht|não)\b|n't\b", re.I)
 
 _PROMISE = re.compile(
-    r"\bI(?: will|'ll)\b.*"
-    r"\b(?:send|sent|refund|exchange|replace|repair|resize|pause|transfer|reserve|switch|change|deliver)"
+    r"\bI(?: will|'ll)(?: \w+){0,2} (?:send|refund|exchange|replace|repair|resize|pause|transfer|reserve|switch|change"
+    r"|deliver)"
     r"|\bI have (?:just )?(?:refunded|sent|transferred|replaced|reserved)\b|\b(?:they go|it goes) out\b"
     r"|\bJe vous (?:l[ea]s? )?(?:envoie|fais|rembourse|échange)|\bIch (?:schicke|sende|erstatte|tausche|ersetze)"
     r"|\b(?:enviaré|cambiaré|devolveré)\b|\bVou (?:enviar|trocar|devolver)",
