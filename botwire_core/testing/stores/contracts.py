@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from botwire_core.testing.stores.changes import ChangesContract
+from botwire_core.testing.stores.compare import CompareContract
+from botwire_core.testing.stores.erasure import ErasureContract
 from botwire_core.testing.stores.expiry import ExpiryContract
 from botwire_core.testing.stores.forks import ForkContract
 from botwire_core.testing.stores.keys import KeyContract
 from botwire_core.testing.stores.listing import ListingContract
 from botwire_core.testing.stores.logs import LogContract
+from botwire_core.testing.stores.merging import MergeContract
 from botwire_core.testing.stores.past import PastContract
 from botwire_core.testing.stores.search import SearchContract
 from botwire_core.testing.stores.sharing import SharingContract
 from botwire_core.testing.stores.transactions import TransactionContract
+from botwire_core.testing.stores.transfer import TransferContract
 from botwire_core.testing.stores.values import ValueContract
 from botwire_core.testing.stores.writes import WriteContract
 
@@ -37,5 +42,7 @@ class StoreContract(
     """
 
 
-class HistoryContract(ForkContract, PastContract):
+class HistoryContract(
+    ForkContract, PastContract, CompareContract, MergeContract, ChangesContract, TransferContract, ErasureContract
+):
     """What a store does besides that names "history" in its features."""

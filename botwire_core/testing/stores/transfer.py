@@ -1,0 +1,121 @@
+"""Moving memory: exports in key order, and imports all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from botwire_core import protocol as p
+from botwire_core.errors import InvalidKeyError, InvalidValueError
+from botwire_core.results import Record
+from botwire_core.testing.clock import ManualClock
+from botwire_core.testing.stores.bench import StoreBench
+from botwire_core.testing.stores.space import Space
+from botwire_core.testing.stores.values import VALUES
+
+__all__ = ["TransferContract", "export"]
+
+
+def export(space: Space, size: int = 1000, at: int | None = None) -> list[Record]:
+    """Every record, asked for page by page."""
+    records: list[Record] = []
+    while page := space.run(p.Export(space.name, records[-1].key if records else None, size, at)):
+        records += page
+    return records
+
+
+class TransferContract(StoreBench):
+    """`Export` and `Import`."""
+
+    def test_an_export_gives_every_entry_in_key_order(self, space: Space, clock: ManualClock) -> None:
+        for name, value in VALUES.items():
+            space.set(name, value)
+        space.set("expires", 1, ttl=60)
+        space.set("expired", 1, ttl=1)
+        space.set("deleted", 1)
+        space.delete("deleted")
+        clock.advance(1)
+        records = export(space)
+        values = {**VALUES, "expires": 1}
+        assert [record.key for record in records] == sorted(values)
+        assert [repr(record.value) for record in records] == [repr(values[record.key]) for record in records]
+        expiries = {record.key: record.expires_at for record in records if record.expires_at is not None}
+        assert expiries == {"expires": pytest.approx(clock() + 59, abs=2)}
+        assert export(space, size=3) == export(space, size=1) == records
+
+    def test_equal_memory_gives_equal_exports(self, space: Space) -> None:
+        space.set("a", 1, author="ann")
+        space.set("a", 2)
+        space.append("log", "x")
+        other = space.beside("other")
+        other.append("log", "x", "y")
+        other.delete("log/0000000000000000001")
+        other.set("a", 2)
+        fork = space.fork("fork")
+        assert export(space) == export(other) == export(fork)
+
+    def test_an_export_can_be_of_the_past(self, space: Space) -> None:
+        space.set("a", 1)
+        space.set("a", 2)
+        space.set("b", 1)
+        assert [(record.key, record.value) for record in export(space, at=1)] == [("a", 1)]
+
+    def test_what_was_exported_can_be_imported(self, space: Space, clock: ManualClock) -> None:
+        for name, value in VALUES.items():
+            space.set(name, value)
+        space.set("expires", 1, ttl=60)
+        space.append("log", "x", "y")
+        records = export(space)
+        other = space.beside("other")
+        assert other.run(p.Import("other", iter(records), author="ann")) == len(records)
+        assert export(other) == records
+        assert {(entry.revision, entry.author) for entry in other.entries()} == {(1, "ann")}
+        assert other.read("log") == ["x", "y"]
+        assert other.append("log", "z") == ["log/0000000000000000002"]
+        clock.advance(60)
+        assert other.get("expires") is p.MISSING
+
+    def test_an_import_goes_on_top_of_what_is_there(self, space: Space) -> None:
+        space.set("a", 1)
+        space.set("b", 1)
+        assert space.run(p.Import(space.name, [Record("b", 2), Record("c", 3)])) == 2
+        assert space.contents() == {"a": 1, "b": 2, "c": 3}
+        assert (space.entry("b").version, space.revision) == (2, 3)
+
+    def test_many_records_are_one_revision(self, space: Space) -> None:
+        count = 11_000
+        assert space.run(p.Import(space.name, (Record(f"k{number:05}", number) for number in range(count)))) == count
+        assert space.stats().keys == count
+        assert space.revision == 1
+        assert space.keys("k107", limit=2) == ["k10700", "k10701"]
+
+    @pytest.mark.parametrize(
+        ("bad", "error"),
+        [
+            (Record("", 1), InvalidKeyError),
+            (Record("x", float("nan")), InvalidValueError),
+            (Record("x", {1, 2}), InvalidValueError),
+            (Record("k00000", "twice"), InvalidValueError),
+            (RuntimeError("the file ended"), RuntimeError),
+        ],
+        ids=lambda bad: type(bad).__name__,
+    )
+    def test_an_error_in_an_import_undoes_all_of_it(self, space: Space, bad: Any, error: type[Exception]) -> None:
+        space.set("k00001", "before")
+
+        def records() -> Iterator[Record]:
+            yield from (Record(f"k{number:05}", number) for number in range(7000))
+            if isinstance(bad, Exception):
+                raise bad
+            yield bad
+
+        with pytest.raises(error):
+            space.run(p.Import(space.name, records()))
+        assert space.contents() == {"k00001": "before"}
+        assert space.revision == 1
+        with pytest.raises(error):
+            space.run(p.Import("fresh", records()))
+        assert space.beside("fresh").contents() == {}
+        assert space.set("k00002", 1) == 1
