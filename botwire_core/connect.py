@@ -1,6 +1,6 @@
 """From a URL to a store: one shared store per URL and process."""
 
-# ruff: noqa: PTH100, PTH109, PTH111, PTH118  # pathlib and platformdirs cost more to import than the first get takes
+# ruff: noqa: PTH100, PTH109, PTH111, PTH117, PTH118  # pathlib and platformdirs cost more to import than the first get takes
 
 from __future__ import annotations
 
@@ -59,10 +59,14 @@ def default_url() -> str:
         return url
     home = os.environ.get("BOTWIRE_HOME")
     if home:
-        folder = os.path.abspath(os.path.expanduser(home))
+        folder = os.path.expanduser(home)
+        if not os.path.isabs(folder):  # else not: asking for the working folder counts as blocking in an event loop
+            folder = os.path.abspath(folder)
     else:
         folder = _data_folder()
-    return "sqlite:///" + os.path.join(folder, "memory.db")
+    from urllib.parse import quote
+
+    return "sqlite:///" + quote(os.path.join(folder, "memory.db"))
 
 
 def scheme_of(url: str) -> str:

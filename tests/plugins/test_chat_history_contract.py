@@ -53,13 +53,19 @@ class TestLangChainsOwn(ChatHistoryContract):
         return open_history
 
     @pytest.mark.xfail(reason="it hands out the list and the messages that it keeps")
-    def test_what_is_given_back_belongs_to_the_caller(self, chat: Callable[[str], Chat], message: Callable[..., Any]) -> None:
+    def test_what_is_given_back_belongs_to_the_caller(
+        self, chat: Callable[[str], Chat], message: Callable[..., Any]
+    ) -> None:
         super().test_what_is_given_back_belongs_to_the_caller(chat, message)
 
     @pytest.mark.xfail(reason="it keeps the message that it was given")
-    def test_what_was_added_belongs_to_the_caller(self, chat: Callable[[str], Chat], message: Callable[..., Any]) -> None:
+    def test_what_was_added_belongs_to_the_caller(
+        self, chat: Callable[[str], Chat], message: Callable[..., Any]
+    ) -> None:
         super().test_what_was_added_belongs_to_the_caller(chat, message)
 
     @pytest.mark.xfail(reason="a deep copy is another history")
-    def test_a_copy_is_a_handle_on_the_same_session(self, chat: Callable[[str], Chat], message: Callable[..., Any]) -> None:
+    def test_a_copy_is_a_handle_on_the_same_session(
+        self, chat: Callable[[str], Chat], message: Callable[..., Any]
+    ) -> None:
         super().test_a_copy_is_a_handle_on_the_same_session(chat, message)
