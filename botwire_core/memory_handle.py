@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from math import isfinite
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botwire_core.building import OpBuilder
 from botwire_core.errors import InvalidValueError, UnsupportedError
@@ -22,7 +22,10 @@ class MemoryHandle:
     made it; None for the present.
     """
 
-    __slots__ = ("__weakref__", "_lent", "_ops", "_store", "_timeout", "_token", "_url", "as_of", "author", "namespace")
+    __slots__ = ("__weakref__", "_lent", "_ops", "_timeout", "_token", "_url", "as_of", "author", "namespace", "store")
+
+    store: Store
+    """The store that runs the ops; found at the first use, shared by all memories of one URL in this process."""
 
     def __init__(
         self,
@@ -44,18 +47,29 @@ class MemoryHandle:
         self._url = url if url is not None else base_url
         self._timeout = _check_timeout(timeout)
         self._token = token
-        self._store = store
+        if store is not None:
+            self.store = store
         self._lent = store is not None
         self._look_at(None)
 
-    @property
-    def store(self) -> Store:
-        """The store that runs the ops; found at the first use, shared by all memories of one URL in this process."""
-        if self._store is None:
+    if not TYPE_CHECKING:  # or a misspelt method would pass for Any
+
+        def __getattr__(self, name: str) -> Any:
+            # Only asked for what is not there: the store before its first use. A property would be asked at every get.
+            if name != "store":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             from botwire_core.connect import connect
 
-            self._store = connect(self._url, timeout=self._timeout, token=self._token)
-        return self._store
+            self.store = connect(self._url, timeout=self._timeout, token=self._token)
+            return self.store
+
+    @property
+    def _found_store(self) -> Store | None:
+        """The store, if one was found already."""
+        try:
+            return object.__getattribute__(self, "store")  # type: ignore[no-any-return]
+        except AttributeError:
+            return None
 
     def close(self) -> None:
         """Let go of the files and connections of the store.
@@ -64,13 +78,13 @@ class MemoryHandle:
         is next used, and `with Memory(...)` closes on the way out for that reason. Only a store that was passed in
         as `store=` is left open by `with`, since whoever made it decides.
         """
-        if self._store is not None:
-            self._store.close()
+        if (store := self._found_store) is not None:
+            store.close()
 
     async def aclose(self) -> None:
         """Async twin of `close`."""
-        if self._store is not None:
-            await self._store.aclose()
+        if (store := self._found_store) is not None:
+            await store.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +110,7 @@ class MemoryHandle:
     def __repr__(self) -> str:
         parts = [repr(self.namespace)]
         if self._lent:
-            parts.append(f"store={type(self._store).__name__}")
+            parts.append(f"store={type(self.store).__name__}")
         elif self._url is not None:
             parts.append(repr(without_secrets(self._url)))
         if self.author is not None:
@@ -138,7 +152,9 @@ class MemoryHandle:
         other.namespace = namespace
         other.author = self.author
         other._url, other._timeout, other._token = self._url, self._timeout, self._token
-        other._store, other._lent = self._store, self._lent
+        if (store := self._found_store) is not None:
+            other.store = store
+        other._lent = self._lent
         other._look_at(as_of)
         return other
 

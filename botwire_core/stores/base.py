@@ -52,9 +52,7 @@ class StoreBase(ABC):
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._now = SteadyClock(clock) if clock is not None else SteadyClock()
-        self._runners: dict[type, Callable[[Any], Any]] = {
-            op: getattr(self, name) for op, name in self._RUNNERS.items()
-        }
+        self._runners: dict[type, Callable[[Any], Any]] = {op: getattr(self, name) for op, name in self.RUNNERS.items()}
 
     # --- what the author of a store gives ---------------------------------------------------------
 
@@ -360,7 +358,7 @@ class StoreBase(ABC):
             hint='use a store whose features name "history", as the embedded one does',
         )
 
-    _RUNNERS: ClassVar[dict[type, str]] = {
+    RUNNERS: ClassVar[dict[type, str]] = {
         p.Get: "_get",
         p.GetEntry: "_get_entry",
         p.GetMany: "_get_many",

@@ -164,7 +164,7 @@ class ChangeOps(HistoryPrimitives):
             ["copies of the file made elsewhere: backups, exports, disk snapshots"],
         )
 
-    _RUNNERS: ClassVar[dict[type, str]] = {
+    RUNNERS: ClassVar[dict[type, str]] = {
         p.Compare: "_compare",
         p.ListChanges: "_list_changes",
         p.Export: "_export",

@@ -158,4 +158,4 @@ class MergeOps(HistoryPrimitives):
     def _value_of(self, op: p.Merge, row: Row | None) -> Value:
         return p.MISSING if row is None else self._value(op.namespace, row)
 
-    _RUNNERS: ClassVar[dict[type, str]] = {p.Merge: "_merge"}
+    RUNNERS: ClassVar[dict[type, str]] = {p.Merge: "_merge"}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 
 from botwire_core.errors import StoreBusyError, StoreUnavailableError
 
@@ -38,10 +39,9 @@ class WriteLock:
         self._owner: int | None = None
         self._descriptor: int | None = None
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """A block that only one thread of all processes is in."""
-        me = threading.get_ident()
+    def acquire(self) -> None:
+        """Wait until no other thread of any process holds the lock, and hold it."""
+        me = get_ident()
         if self._owner == me:
             raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
         deadline = time.monotonic() + self._timeout
@@ -49,15 +49,30 @@ class WriteLock:
             raise self._busy()
         try:
             self._owner = me
-            self._lock_file(deadline)
-            try:
-                yield
-            finally:
-                if self._descriptor is not None:
-                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if _HAS_FLOCK:
+                self._lock_file(deadline)
+        except BaseException:
+            self._owner = None
+            self._threads.release()
+            raise
+
+    def release(self) -> None:
+        """Let the next one in."""
+        try:
+            if self._descriptor is not None:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
             self._owner = None
             self._threads.release()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that only one thread of all processes is in."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
     def close(self) -> None:
         """Let go of the file, which is opened again when it is needed."""
@@ -76,8 +91,6 @@ class WriteLock:
             self._descriptor = None
 
     def _lock_file(self, deadline: float) -> None:
-        if not _HAS_FLOCK:
-            return
         if self._descriptor is None:
             try:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -50,7 +50,7 @@ class Retainer(VersionLog):
         went = 0
         for id, space, key, revision, version, codec, gone in self._next_ended(now, limit):
             if codec != TOMBSTONE:
-                inner = checksum(space, key.encode(), revision, version, TOMBSTONE, gone, b"")
+                inner = checksum(space, key.encode(), revision, TOMBSTONE, gone, b"")
                 self.execute(
                     "UPDATE versions SET codec = ?, value = x'', checksum = ? WHERE id = ?", (TOMBSTONE, inner, id)
                 )
@@ -131,7 +131,7 @@ class Retainer(VersionLog):
         connection = self._connections.current()
         with self._connections.lock.held():
             connection.execute("VACUUM")
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:
             raise StoreBusyError(
                 "the rows are erased, but a reader keeps their bytes in the write-ahead log",

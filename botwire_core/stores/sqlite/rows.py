@@ -19,22 +19,24 @@ COLUMNS = "id, space, key, revision, version, codec, gone, checksum, created, up
 
 INSERT = """INSERT INTO versions
     (id, space, key, revision, version, codec, gone, checksum, created, updated, author, outer_checksum, value,
-    previous)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-    coalesce((SELECT max(revision) FROM versions WHERE space = ?2 AND key = ?3), 0))"""
+    previous) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"""
 
-_INNER = Struct("<qqqqq").pack
-_OUTER = Struct("<qqq").pack
+_OUTER = Struct("<qqqq").pack
 
 
-def checksum(space: int, key: bytes, revision: int, version: int, codec: int, gone: int | None, value: bytes) -> int:
-    """The checksum of what a get relies on."""
-    return crc32(value, crc32(key, crc32(_INNER(space, revision, version, codec, 0 if gone is None else gone))))
+def checksum(space: int, key: bytes, revision: int, codec: int, gone: int | None, value: bytes) -> int:
+    """The checksum of what a get relies on.
+
+    The numbers go in as a sum modulo a prime, which differs wherever one bit of one of them does; to pack them
+    and take their CRC tells no more and costs twice as much, at every get.
+    """
+    numbers = space * 0x9E3779B1 + revision * 0x85EBCA77 + codec * 0xC2B2AE3D + (gone or 0)
+    return crc32(value, crc32(key, numbers % 0xFFFFFFFB))
 
 
-def outer_checksum(id: int, created: int, updated: int, author: str | None) -> int:
+def outer_checksum(id: int, version: int, created: int, updated: int, author: str | None) -> int:
     """The checksum of the rest of a row."""
-    return crc32(b"" if author is None else b"=" + author.encode(), crc32(_OUTER(id, created, updated)))
+    return crc32(b"" if author is None else b"=" + author.encode(), crc32(_OUTER(id, version, created, updated)))
 
 
 def row_from(columns: tuple[int, int, str, int, int, int, int | None, int, int, int, str | None, int, bytes]) -> Row:
@@ -44,8 +46,8 @@ def row_from(columns: tuple[int, int, str, int, int, int, int | None, int, int, 
         StoreCorruptError: a bit of it is not as it was written.
     """
     id, space, key, revision, version, codec, gone, inner, created, updated, author, outer, value = columns
-    if checksum(space, key.encode(), revision, version, codec, gone, value) != inner or (
-        outer_checksum(id, created, updated, author) != outer
+    if checksum(space, key.encode(), revision, codec, gone, value) != inner or (
+        outer_checksum(id, version, created, updated, author) != outer
     ):
         raise StoreCorruptError(
             f"a row of {key!r} in space {space} is damaged", hint="restore it from a backup; see `botwire doctor`"

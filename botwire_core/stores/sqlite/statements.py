@@ -11,12 +11,15 @@ from functools import lru_cache
 
 from botwire_core.stores.spaces import View
 from botwire_core.stores.sqlite.rows import COLUMNS
+from botwire_core.stores.sqlite.schema import ROW_BITS
 
-__all__ = ["MAX_LEVELS", "bounds", "get_by_name", "list_level", "newest_in_view"]
+__all__ = ["MAX_LEVELS", "bounds", "get_in_space", "list_level", "newest_in_view", "state_of_space"]
 
 MAX_LEVELS = 100
 """Levels looked at in one statement; SQLite takes at most 127 arguments of a function."""
 HIGHEST = 2**62
+
+_OWN = "(SELECT id FROM versions WHERE space = ?1 AND key = ?2 ORDER BY revision DESC LIMIT 1)"
 
 
 def bounds(view: View) -> tuple[int, ...]:
@@ -25,16 +28,30 @@ def bounds(view: View) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=MAX_LEVELS + 1)
-def get_by_name(ancestors: int) -> str:
-    """What a get needs, of a key (?2) in the namespace of a name (?1) with so many ancestors.
+def get_in_space(ancestors: int) -> str:
+    """What a get needs, of a key (?2) in a space (?1) with so many ancestors (from ?4), while it has its name (?3).
 
-    To join by name makes sure, in the same snapshot, that the name still belongs to the space whose lineage is bound.
+    The join makes sure, in the same snapshot, that the name has not gone to another space; that costs next to nothing.
     """
-    looks = ["(SELECT id FROM versions WHERE space = s.id AND key = ?2 ORDER BY revision DESC LIMIT 1)"]
-    looks += [_look(3 + 2 * i) for i in range(ancestors)]
+    looks = [_OWN, *(_look(4 + 2 * i) for i in range(ancestors))]
     return (
-        "SELECT s.id, v.space, v.revision, v.version, v.codec, v.gone, v.checksum, v.value FROM spaces s"
-        f" LEFT JOIN versions v ON v.id = {_first_of(looks)} WHERE s.name = ?1"
+        "SELECT v.space, v.revision, v.codec, v.gone, v.checksum, v.value FROM spaces s"
+        f" LEFT JOIN versions v ON v.id = {_first_of(looks)} WHERE s.id = ?1 AND s.name = ?3"
+    )
+
+
+@lru_cache(maxsize=MAX_LEVELS + 1)
+def state_of_space(ancestors: int) -> str:
+    """What a set needs to know: of a space (?1) its last row, and of a key (?2) the newest row; bound as for a get."""
+    looks = [_OWN, *(_look(4 + 2 * i) for i in range(ancestors))]
+    return (
+        f"SELECT s.floor, max(coalesce(l.id, 0), (?1 << {ROW_BITS}) + s.last_row),"
+        " max(coalesce(l.revision, 0), s.head, s.forked_at), coalesce(l.updated, s.created),"
+        " v.space, v.revision, v.version, v.codec, v.gone, v.created"
+        " FROM spaces s LEFT JOIN versions l ON l.id = ("
+        f"SELECT id FROM versions WHERE id >= ?1 << {ROW_BITS} AND id < (?1 + 1) << {ROW_BITS}"
+        " ORDER BY id DESC LIMIT 1"
+        f") LEFT JOIN versions v ON v.id = {_first_of(looks)} WHERE s.id = ?1 AND s.name = ?3"
     )
 
 
@@ -45,12 +62,13 @@ def newest_in_view(levels: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def list_level(columns: str, reverse: bool, prefixed: bool, after: bool) -> str:
+def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool) -> str:
     """The newest row up to revision ?2 of each key of space ?1, from ?3, below ?4, and beyond ?5; at most ?6 rows."""
     conditions = ["space = ?1", "revision <= ?2"]
-    if prefixed:
+    if start:
         conditions.append("key >= ?3")
-        conditions.append("(?4 IS NULL OR key < ?4)")
+    if end:
+        conditions.append("key < ?4")
     if after:
         conditions.append(f"key {'<' if reverse else '>'} ?5")
     order = "DESC" if reverse else "ASC"

@@ -12,18 +12,14 @@ from typing import Any, ClassVar, Final, TypeVar, cast
 import apsw
 
 from botwire_core import protocol as p
-from botwire_core.arguments import check_limit
 from botwire_core.clock import Clock
-from botwire_core.codec import Value, decode
-from botwire_core.errors import BotWireError, InvalidValueError, StoreCorruptError
-from botwire_core.names import check_key, check_namespace, check_prefix
+from botwire_core.errors import BotWireError, StoreCorruptError
 from botwire_core.stores.sqlite.connections import Connections, Durability
 from botwire_core.stores.sqlite.faults import fault, is_lost
 from botwire_core.stores.sqlite.health import StoreHealth
-from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import COLUMNS, checksum, row_from
+from botwire_core.stores.sqlite.quick import QuickPaths
+from botwire_core.stores.sqlite.rows import COLUMNS, row_from
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
-from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_by_name
 from botwire_core.stores.threads import run_in_thread
 
 __all__ = ["DEFAULT_TIMEOUT", "SqliteStore"]
@@ -41,7 +37,7 @@ _READS: Final[frozenset[type]] = frozenset(
 _POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry})
 
 
-class SqliteStore(Retainer):
+class SqliteStore(QuickPaths):
     """The embedded store: what was acknowledged is in the file, and survives a power cut.
 
     Args:
@@ -63,10 +59,11 @@ class SqliteStore(Retainer):
         monotonic: Clock = time.monotonic,
     ) -> None:
         super().__init__(clock=clock)
-        self.path = os.path.abspath(os.fspath(path))
+        # Asking for the working folder counts as blocking, and a store may be made inside an event loop.
+        self.path = os.fspath(path) if os.path.isabs(path) else os.path.abspath(path)
         self._connections = Connections(self.path, durability, timeout)
         self._lineages = {}
-        self._gets: dict[str, tuple[int, int | None, str, tuple[int, ...]]] = {}
+        self._gets = {}
         self._monotonic = monotonic
         self._offset: float | None = None
         self._swept_expired = self._swept_deleted = (0, 0)
@@ -130,13 +127,15 @@ class SqliteStore(Retainer):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        connections = self._connections
-        connection = connections.current()
-        with connections.lock.held():
+        connection = self._connections.current()
+        lock = self._connections.lock
+        lock.acquire()
+        try:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._sweep_in_passing()
+                if self.sweep_is_due():
+                    self._sweep_in_passing()
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -148,25 +147,28 @@ class SqliteStore(Retainer):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise reason from error
+        finally:
+            lock.release()
 
     @contextmanager
     def consistent(self) -> Iterator[None]:
         connection = self._connections.current()
-        if connection.in_transaction:
-            yield
-            return
-        connection.execute("BEGIN")
+        inside: bool = connection.in_transaction
+        if not inside:
+            connection.execute("BEGIN")
         try:
             yield
         finally:
-            if connection.in_transaction:
+            if not inside:
                 connection.execute("COMMIT")
 
-    def _sweep_in_passing(self) -> None:
+    def sweep_is_due(self) -> bool:
+        if self._writes_since_sweep >= _SWEEP_EVERY or self._last_sweep is None:
+            return True
         self._writes_since_sweep += 1
-        if self._writes_since_sweep < _SWEEP_EVERY and self._last_sweep is not None:
-            if self._monotonic() - self._last_sweep < _SWEEP_SECONDS:
-                return
+        return self._monotonic() - self._last_sweep >= _SWEEP_SECONDS
+
+    def _sweep_in_passing(self) -> None:
         self._writes_since_sweep = 0
         self._last_sweep = self._monotonic()
         if self._clock_is_trusted():
@@ -189,73 +191,6 @@ class SqliteStore(Retainer):
             if not went and self._swept_expired == self._swept_deleted == (0, 0):
                 break
         return total
-
-    # --- the quick ways --------------------------------------------------------------------------------------
-
-    def _get(self, op: p.Get) -> Value | p.Missing:
-        if op.at is not None:
-            return super()._get(op)
-        namespace, key = op.namespace, op.key
-        known = self._gets.get(namespace)
-        if known is None:
-            known = self._learn(namespace)
-            if known is None:
-                check_key(key)
-                return p.MISSING
-        id, expires, sql, values = known
-        try:
-            found = self._connections.current().execute(sql, (namespace, key, *values)).fetchone()
-            raw = key.encode()
-        except (UnicodeEncodeError, AttributeError, TypeError):
-            check_key(key)
-            raise
-        if found is None or found[0] != id:  # dropped since, or another one by now
-            del self._gets[namespace]
-            return self._get(op)
-        codec = found[4]
-        if not codec:  # no row, or a tombstone
-            check_key(key)
-            return p.MISSING
-        _, space, revision, version, _, gone, inner, data = found
-        if checksum(space, raw, revision, version, codec, gone, data) != inner:
-            raise self._damaged(namespace, key)
-        if (gone is not None and gone <= self._now()) or (expires is not None and expires <= self._now()):
-            return p.MISSING
-        try:
-            return decode(codec, data)
-        except InvalidValueError as error:
-            raise self._damaged(namespace, key) from error
-
-    def _learn(self, namespace: str) -> tuple[int, int | None, str, tuple[int, ...]] | None:
-        """How to get from a namespace: checked against its name at each get, so it may be out of date."""
-        space = self.find(check_namespace(namespace))
-        if space is None:
-            return None
-        if len(space.lineage) > MAX_LEVELS:
-            return None
-        if len(self._gets) > 20_000:
-            self._gets.clear()
-        known = space.id, space.expires, get_by_name(len(space.lineage) - 1), bounds(space.lineage[1:])
-        self._gets[namespace] = known
-        return known
-
-    def _list_keys(self, op: p.ListKeys) -> list[str]:
-        if op.at is not None:
-            return super()._list_keys(op)
-        limit = check_limit(op.limit)
-        check_prefix(op.prefix)
-        view = self.view(op.namespace, None)
-        if not view or limit == 0:
-            return []
-        now = self._now()
-        page = 1000 if limit is None else min(limit + 1, 1000)
-        keys: list[str] = []
-        for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, op.after, False, page):
-            if gone is None or gone > now:
-                keys.append(key)
-                if len(keys) == limit:
-                    break
-        return keys
 
     # --- health ---------------------------------------------------------------------------------------------------
 
@@ -304,8 +239,4 @@ class SqliteStore(Retainer):
             return error
         return StoreCorruptError(f"{error.message}, seen from {namespace!r}", hint=error.hint)
 
-    _CONSISTENT: ClassVar[frozenset[type]] = _READS - {p.GetRetention}
-
-
-def _first(columns: tuple[Any, ...]) -> str:
-    return cast(str, columns[0])
+    CONSISTENT: ClassVar[frozenset[type]] = _READS - {p.GetRetention}

@@ -35,15 +35,19 @@ class VersionLog(SpaceRecords):
     def insert(self, space: Space, rows: Iterable[Row], revision: int) -> None:
         id = self._last_row(space.id)
         execute = self._connections.current().execute
+        before = "SELECT revision FROM versions WHERE space = ? AND key = ? ORDER BY revision DESC LIMIT 1"
         for row in rows:
             id += 1
             gone = -row.updated if row.codec == TOMBSTONE else row.expires
-            inner = checksum(space.id, row.key.encode(), revision, row.version, row.codec, gone, row.data)
-            outer = outer_checksum(id, row.created, row.updated, row.author)
+            inner = checksum(space.id, row.key.encode(), revision, row.codec, gone, row.data)
+            outer = outer_checksum(id, row.version, row.created, row.updated, row.author)
+            previous = execute(before, (space.id, row.key)).fetchone()
             execute(
                 INSERT,
-                (id, space.id, row.key, revision, row.version, row.codec, gone, inner)
-                + (row.created, row.updated, row.author, outer, row.data),
+                (
+                    *(id, space.id, row.key, revision, row.version, row.codec, gone, inner),
+                    *(row.created, row.updated, row.author, outer, row.data, previous[0] if previous else 0),
+                ),
             )
             if row.version % 16 == 0:  # in passing, and seldom: the look at old versions costs more than a write
                 self.prune(space, row.key)
@@ -112,7 +116,7 @@ class VersionLog(SpaceRecords):
         space, upto = bounds((level,))
         end = end_of_prefix(prefix) if prefix else None
         while True:
-            sql = list_level(columns, reverse, bool(prefix), after is not None)
+            sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None)
             found = self.every(sql, (space, upto, prefix, end, after, page))
             yield from found
             if len(found) < page:

@@ -1,0 +1,172 @@
+"""The ops that everybody waits for, each in as few steps as SQLite allows.
+
+They give what the derived ops give, and leave everything out of the ordinary to those.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+import apsw
+import orjson
+
+from botwire_core import protocol as p
+from botwire_core.arguments import check_limit
+from botwire_core.codec import JSON, Value, decode
+from botwire_core.errors import InvalidValueError
+from botwire_core.names import check_key, check_namespace, check_prefix
+from botwire_core.stores.base import expiry
+from botwire_core.stores.sqlite.retention import Retainer
+from botwire_core.stores.sqlite.rows import INSERT, checksum, outer_checksum
+from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_in_space, state_of_space
+
+__all__ = ["QuickPaths"]
+
+_PRUNE_EVERY = 16
+
+
+class QuickPaths(Retainer):
+    """Get, set and list, by hand."""
+
+    _gets: dict[str, tuple[int, int | None, str, str, tuple[int, ...]]]
+    """By namespace: its space, its expiry, the statements to get from it and to set in it, and what they bind.
+
+    A name may have gone to another space since. Every statement checks that, and gives no row.
+    """
+
+    def sweep_is_due(self) -> bool:
+        """Whether the next write should take along some of what nobody can see any more."""
+        raise NotImplementedError
+
+    def _get(self, op: p.Get) -> Value | p.Missing:
+        if op.at is not None:
+            return super()._get(op)
+        namespace, key = op.namespace, op.key
+        known = self._gets.get(namespace) or self._learn(namespace)
+        if known is None:
+            return super()._get(op)
+        try:
+            raw = key.encode()
+        except (UnicodeEncodeError, AttributeError):
+            check_key(key)
+            raise
+        found = self._connections.point()(known[2], (known[0], key, namespace, *known[4])).get
+        if found is None:
+            del self._gets[namespace]
+            return super()._get(op)
+        space, revision, codec, gone, inner, data = found
+        if not codec:  # no row, or a tombstone
+            check_key(key)
+            return p.MISSING
+        if checksum(space, raw, revision, codec, gone, data) != inner:
+            raise self._damaged(namespace, key)
+        if gone is not None and gone <= self._now():
+            return p.MISSING
+        if known[1] is not None and known[1] <= self._now():
+            return p.MISSING
+        try:
+            return orjson.loads(data) if codec == JSON else decode(codec, data)
+        except (InvalidValueError, orjson.JSONDecodeError) as error:
+            raise self._damaged(namespace, key) from error
+
+    def _learn(self, namespace: str) -> tuple[int, int | None, str, str, tuple[int, ...]] | None:
+        """How to reach a namespace; None where it is not there, or deeper than one statement can look."""
+        space = self.find(check_namespace(namespace))
+        if space is None or len(space.lineage) > MAX_LEVELS:
+            return None
+        if len(self._gets) > 20_000:
+            self._gets.clear()
+        ancestors = len(space.lineage) - 1
+        known = (
+            space.id,
+            space.expires,
+            get_in_space(ancestors),
+            state_of_space(ancestors),
+            bounds(space.lineage[1:]),
+        )
+        self._gets[namespace] = known
+        return known
+
+    def _set(self, op: p.Set) -> int:
+        """One statement that looks and one that writes, under the lock of all writers.
+
+        A writer that does not know our lock would collide at the row id, and the op is run in the derived way.
+        """
+        namespace, key = op.namespace, op.key
+        check_key(key)
+        self._check_payload(op.payload)
+        known = self._gets.get(namespace) or self._learn(namespace)
+        if known is None or op.if_version is not None or self.sweep_is_due():
+            return cast(int, self._write_op(op))
+        connection = self._connections.current()
+        lock = self._connections.lock
+        lock.acquire()
+        try:
+            now = self._now()
+            expires = None if op.ttl is None else expiry(now, op.ttl)
+            written = None
+            if known[1] is None or known[1] > now:
+                found = self._connections.point()(known[3], (known[0], key, namespace, *known[4])).get
+                if found is not None:
+                    written = self._set_row(connection, op, known[0], found, now, expires)
+        finally:
+            lock.release()
+        return cast(int, self._write_op(op)) if written is None else written
+
+    def _set_row(
+        self, connection: apsw.Connection, op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
+    ) -> int | None:
+        floor, last_id, head, last_time, space, previous, version, codec, gone, created = found
+        if last_time > now:
+            now = last_time
+        if version is None:
+            version, previous, created = floor + 1, 0, now
+        else:
+            version += 1
+            if not codec or (gone is not None and gone <= now):
+                created = now
+            if space != id:  # inherited: here it is the first row of its key
+                previous = 0
+            if version % _PRUNE_EVERY == 0:
+                return None
+        row = last_id + 1
+        revision = head + 1
+        payload = op.payload
+        data = payload.data
+        inner = checksum(id, op.key.encode(), revision, payload.codec, expires, data)
+        outer = outer_checksum(row, version, created, now, op.author)
+        try:
+            connection.execute(
+                INSERT,
+                (
+                    *(row, id, op.key, revision, version, payload.codec, expires, inner),
+                    *(created, now, op.author, outer, data, previous),
+                ),
+            )
+        except apsw.ConstraintError:
+            return None
+        return cast(int, version)
+
+    def _list_keys(self, op: p.ListKeys) -> list[str]:
+        if op.at is not None:
+            return super()._list_keys(op)
+        limit = check_limit(op.limit)
+        check_prefix(op.prefix)
+        view = self.view(op.namespace, None)
+        if not view or limit == 0:
+            return []
+        now = self._now()
+        page = 1000 if limit is None else min(limit + 1, 1000)
+        keys: list[str] = []
+        for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, op.after, False, page):
+            if gone is None or gone > now:
+                keys.append(key)
+                if len(keys) == limit:
+                    break
+        return keys
+
+    RUNNERS: ClassVar[dict[type, str]] = {**Retainer.RUNNERS, p.Set: "_set"}
+
+
+def _first(columns: tuple[Any, ...]) -> str:
+    return cast(str, columns[0])
