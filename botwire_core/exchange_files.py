@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Self, TypeAlias
 
@@ -140,7 +141,7 @@ def export_records(
         while True:
             page = yield from ask(Export(namespace, after, _RECORDS_PER_PAGE, at))
             if page:
-                yield Work(lambda page=page: writer.write(page))
+                yield Work(partial(writer.write, page))
                 count += len(page)
                 after = page[-1].key
             if progress is not None:

@@ -57,7 +57,8 @@ def ask(op: Op[R]) -> Generator[Op[R], R, R]:
 
 def run_flow(store: Store, flow: Flow[R]) -> R:
     """Drive a flow to its end on a store and give what it returns."""
-    resume, reply = cast("Callable[[Any], Op[Any] | Work]", flow.send), None
+    resume: Callable[[Any], Op[Any] | Work] = flow.send
+    reply: Any = None
     while True:
         try:
             action = resume(reply)
@@ -71,7 +72,8 @@ def run_flow(store: Store, flow: Flow[R]) -> R:
 
 async def arun_flow(store: Store, flow: Flow[R]) -> R:
     """Async twin of `run_flow`; work runs in a thread, and a cancellation waits until it is done."""
-    resume, reply = cast("Callable[[Any], Op[Any] | Work]", flow.send), None
+    resume: Callable[[Any], Op[Any] | Work] = flow.send
+    reply: Any = None
     while True:
         try:
             action = resume(reply)

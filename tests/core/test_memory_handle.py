@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from core.wrappers import RecordingStore
 
-from botwire_core.errors import BotWireError, InvalidNamespaceError, InvalidValueError, UnsupportedError
+from botwire_core.errors import (
+    BotWireError,
+    InvalidNamespaceError,
+    InvalidValueError,
+    UnknownStoreError,
+    UnsupportedError,
+)
 from botwire_core.memory import Memory
 from botwire_core.memory_handle import MemoryHandle
 from botwire_core.stores.dict import DictStore
@@ -70,6 +76,18 @@ def test_the_store_is_found_at_the_first_use_and_kept() -> None:
     memory = Memory("demo", "memory:first-use")
     assert memory.store is memory.store
     assert isinstance(memory.store, DictStore)
+
+
+def test_a_misspelt_method_is_an_attribute_error(memory: Memory) -> None:
+    with pytest.raises(AttributeError, match="'Memory' object has no attribute 'gett'"):
+        memory.gett("k")  # type: ignore[attr-defined]
+    assert not hasattr(Memory("demo"), "__len__")
+
+
+def test_a_url_that_nothing_opens_is_told_at_the_first_use() -> None:
+    memory = Memory("demo", "no-such-scheme:")
+    with pytest.raises(UnknownStoreError):
+        memory.get("k")
 
 
 def test_a_memory_is_true_also_when_it_is_empty(memory: Memory) -> None:

@@ -107,3 +107,4 @@ def mistakes(memory: Memory) -> None:
     memory.get("k", as_=Profile).name  # type: ignore[union-attr]  # noqa: B018
     memory.at(1.5)  # type: ignore[arg-type]
     len(memory)  # type: ignore[arg-type]
+    memory.gett("k")  # type: ignore[attr-defined]
