@@ -15,6 +15,7 @@ from botwire_core.arguments import check_limit
 from botwire_core.codec import JSON, Value, decode
 from botwire_core.errors import InvalidValueError
 from botwire_core.names import check_key, check_namespace, check_prefix
+from botwire_core.results import Stats
 from botwire_core.stores.base import expiry
 from botwire_core.stores.sqlite.retention import Retainer
 from botwire_core.stores.sqlite.rows import INSERT, checksum, outer_checksum
@@ -23,6 +24,7 @@ from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_in_spa
 __all__ = ["QuickPaths"]
 
 _PRUNE_EVERY = 16
+_DAY = 86_400_000_000
 
 
 class QuickPaths(Retainer):
@@ -164,6 +166,21 @@ class QuickPaths(Retainer):
                 if len(keys) == limit:
                     break
         return keys
+
+    def _get_stats(self, op: p.GetStats) -> Stats:
+        space = self.find(check_namespace(op.namespace))
+        if space is None:
+            return super()._get_stats(op)
+        now = self._now()
+        keys = size = 0
+        for _, gone, length in self.newest_columns("key, gone, size", _first, space.lineage, "", None, False, 1000):
+            if gone is None or gone > now:
+                keys += 1
+                size += length
+        today = self.count_rows(space.id, now - now % _DAY)
+        return Stats(
+            op.namespace, keys, size, space.head, self.count_forks(space), len(self.list_snapshots(space)), today
+        )
 
     RUNNERS: ClassVar[dict[type, str]] = {**Retainer.RUNNERS, p.Set: "_set"}
 

@@ -78,7 +78,7 @@ def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool)
     )
     if columns == "key, gone":
         return f"SELECT key, gone FROM ({newest})"
-    named = ", ".join(f"v.{name}" for name in columns.split(", "))
+    named = ", ".join("length(v.value)" if name == "size" else f"v.{name}" for name in columns.split(", "))
     return f"SELECT {named} FROM ({newest}) AS h CROSS JOIN versions AS v ON v.id = h.id ORDER BY h.key {order}"
 
 

@@ -266,6 +266,15 @@ class VersionLog(SpaceRecords):
                 low = found[0] + 1
         return low
 
+    def count_rows(self, space: int, since: int) -> int:
+        """How many rows other than deletes a space has from a time on (microseconds)."""
+        first = self._first_row(space, "updated", since - 1)
+        found = self.one(
+            "SELECT count(*) FROM versions WHERE id >= ? AND id < ? AND codec != ? AND updated >= ?",
+            (first, (space + 1) << ROW_BITS, TOMBSTONE, since),
+        )
+        return int(found[0])
+
     def revision_at(self, level: Level, moment: int) -> int | None:
         space, upto = bounds((level,))
         first, end = space << ROW_BITS, (space + 1) << ROW_BITS
