@@ -13,8 +13,8 @@ from typing import IO, Any, BinaryIO, Self, TypeAlias
 from botwire_core.errors import InvalidKeyError, InvalidValueError
 from botwire_core.exchange import MAX_LINE_BYTES, line_to_record, record_to_line
 from botwire_core.flows import Flow, Work, ask
-from botwire_core.protocol import Export
-from botwire_core.results import Record
+from botwire_core.protocol import Export, ListEntries
+from botwire_core.results import Entry, Record
 from botwire_core.watching import newest_revision
 
 __all__ = ["Progress", "RecordReader", "RecordWriter", "export_records"]
@@ -129,17 +129,20 @@ class RecordWriter:
 
 
 def export_records(
-    namespace: str, at: int | None, pinned: bool, writer: RecordWriter, progress: Progress | None
+    namespace: str, at: int | None, history: bool, writer: RecordWriter, progress: Progress | None
 ) -> Flow[int]:
-    """Write a namespace by pages and give the number of records; `pinned` has all pages show one moment."""
+    """Write a namespace by pages and give the number of records; with `history` all pages show one moment."""
     count = 0
     after: str | None = None
     try:
         yield Work(writer.open)
-        if at is None and pinned:
+        if history and at is None:
             at = yield from ask(newest_revision(namespace))
         while True:
-            page = yield from ask(Export(namespace, after, _RECORDS_PER_PAGE, at))
+            if history:
+                page = yield from ask(Export(namespace, after, _RECORDS_PER_PAGE, at))
+            else:
+                page = [*map(_record, (yield from ask(ListEntries(namespace, "", after, _RECORDS_PER_PAGE))))]
             if page:
                 yield Work(partial(writer.write, page))
                 count += len(page)
@@ -152,6 +155,10 @@ def export_records(
     finally:
         writer.discard()
     return count
+
+
+def _record(entry: Entry) -> Record:
+    return Record(entry.key, entry.value, None if entry.expires_at is None else entry.expires_at.timestamp())
 
 
 def _binary(file: Any) -> IO[bytes]:

@@ -7,7 +7,6 @@ thrown into it, so that an ordinary `finally` cleans up. `run_flow` and `arun_fl
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from botwire_core.protocol import Op
 from botwire_core.store import Store
-from botwire_core.stores.threads import run_in_thread
 
 __all__ = ["Flow", "Give", "ItemFlow", "Wait", "Work", "aiterate", "arun_flow", "ask", "iterate", "run_flow"]
 
@@ -72,6 +70,8 @@ def run_flow(store: Store, flow: Flow[R]) -> R:
 
 async def arun_flow(store: Store, flow: Flow[R]) -> R:
     """Async twin of `run_flow`; work runs in a thread, and a cancellation waits until it is done."""
+    from botwire_core.stores.threads import run_in_thread
+
     resume: Callable[[Any], Op[Any] | Work] = flow.send
     reply: Any = None
     while True:
@@ -105,8 +105,14 @@ def iterate(store: Store, flow: ItemFlow[T], wait: Callable[[float], object] = t
             reply = store.run(action)
 
 
+async def _sleep(seconds: float) -> None:
+    import asyncio  # here, since a program without a loop never pays for it
+
+    await asyncio.sleep(seconds)
+
+
 async def aiterate(
-    store: Store, flow: ItemFlow[T], wait: Callable[[float], Awaitable[object]] = asyncio.sleep
+    store: Store, flow: ItemFlow[T], wait: Callable[[float], Awaitable[object]] = _sleep
 ) -> AsyncIterator[T]:
     """Async twin of `iterate`."""
     reply: Any = None

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from math import isfinite
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from botwire_core.errors import InvalidValueError, UnsupportedError
-from botwire_core.exchange_files import Progress, RecordReader, RecordWriter, export_records
 from botwire_core.flows import Flow, ItemFlow, aiterate, arun_flow, iterate, run_flow
 from botwire_core.memory_handle import MemoryHandle
 from botwire_core.names import check_prefix
 from botwire_core.protocol import Import
 from botwire_core.results import Change, Revision
 from botwire_core.watching import changes_as_they_come, newest_revision
+
+if TYPE_CHECKING:
+    from botwire_core.exchange_files import Progress
 
 __all__ = ["StreamMethods"]
 
@@ -97,6 +99,7 @@ class StreamMethods(MemoryHandle):
 
         Raises:
             OSError: the file cannot be read.
+            UnsupportedError: the store keeps no past, and so cannot undo what a bad line comes after.
             InvalidValueError: a line is no record, or repeats a key; the message names it: "line 17: ...".
 
         >>> import io
@@ -105,12 +108,16 @@ class StreamMethods(MemoryHandle):
         >>> memory.get("likes")
         ['tea']
         """
+        from botwire_core.exchange_files import RecordReader
+
         target = self._ops.target
         with RecordReader(source, progress) as records:
             return self.store.run(Import(target, records, self.author))
 
     async def aimport_(self, source: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None) -> int:
         """Async twin of `import_`."""
+        from botwire_core.exchange_files import RecordReader
+
         target = self._ops.target
         with RecordReader(source, progress) as records:
             return await self.store.arun(Import(target, records, self.author))
@@ -139,5 +146,8 @@ class StreamMethods(MemoryHandle):
         raise InvalidValueError(f"since: {since!r} is no revision", hint="use change.revision, or a change itself")
 
     def _export(self, target: str | os.PathLike[str] | BinaryIO, progress: Progress | None) -> Flow[int]:
-        pinned = "history" in self.store.features
-        return export_records(self.namespace, self.as_of, pinned, RecordWriter(target), progress)
+        from botwire_core.exchange_files import RecordWriter, export_records
+
+        return export_records(
+            self.namespace, self.as_of, "history" in self.store.features, RecordWriter(target), progress
+        )

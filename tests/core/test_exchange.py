@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.tiny import TinyStore
 from core.wrappers import Call, RecordingStore
 from hypothesis import given
 from hypothesis import strategies as st
 
 from botwire_core.diff import same_value
-from botwire_core.errors import InvalidValueError, StoreFullError
+from botwire_core.errors import InvalidValueError, StoreFullError, UnsupportedError
 from botwire_core.exchange import MAX_LINE_BYTES, line_to_record, record_to_line
 from botwire_core.memory import Memory
 from botwire_core.protocol import Export, Op
@@ -321,3 +322,17 @@ async def test_what_is_no_binary_file_is_refused(memory: Memory, call: Call, tmp
     for name in ("export", "import_"):
         with pytest.raises(FileNotFoundError):
             await call(memory, name, tmp_path / "absent" / "file")
+
+
+async def test_a_store_without_a_past_gives_the_same_file(call: Call, clock: ManualClock) -> None:
+    files = []
+    for store in (TinyStore(clock=clock), DictStore(clock=clock)):
+        memory = Memory("demo", store=store)
+        memory.set_many({f"{number:04d}": number for number in range(1500)})
+        memory.set("short", b"\0", ttl=0.123457)
+        file = io.BytesIO()
+        assert await call(memory, "export", file) == 1501
+        files.append(file.getvalue())
+    assert files[0] == files[1]
+    with pytest.raises(UnsupportedError):
+        await call(Memory("demo", store=TinyStore()), "import_", io.BytesIO(files[0]))
