@@ -46,7 +46,8 @@ class Connections:
         self.timeout = timeout
         self.lock = WriteLock(f"{path}-lock", timeout)
         self._local = threading.local()
-        self._open: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._open: weakref.WeakKeyDictionary[apsw.Connection, int] = weakref.WeakKeyDictionary()
+        self._spared: dict[int, apsw.Connection] = {}
         self._checked = False
         _all.add(self)
 
@@ -55,7 +56,7 @@ class Connections:
         try:
             return self._local.connection  # type: ignore[no-any-return]
         except AttributeError:
-            return self.adopt(self.open())
+            return self.adopt(self._spared.pop(threading.get_ident(), None) or self.open())
 
     def point(self) -> Callable[[str, tuple[Any, ...]], apsw.Cursor]:
         """`execute` of a cursor of this thread that is used again and again: only for what `.get` reads to its end."""
@@ -72,6 +73,7 @@ class Connections:
     def adopt(self, connection: apsw.Connection) -> apsw.Connection:
         """Make a connection the one of this thread."""
         self._local.connection = connection
+        self._open[connection] = threading.get_ident()
         return connection
 
     def forget(self) -> None:
@@ -82,11 +84,20 @@ class Connections:
             connection.close(True)
 
     def close(self) -> None:
-        """Close the connections of all threads; the next use opens new ones."""
+        """Close the connections of all threads; the next use opens new ones.
+
+        A thread that is in the middle of something keeps its connection.
+        """
         self._local = threading.local()
-        for connection in list(self._open):
-            connection.close(True)
-        self._open.clear()
+        for connection, thread in list(self._open.items()):
+            try:
+                if not connection.in_transaction:
+                    connection.close(True)
+                    self._open.pop(connection, None)
+                    continue
+            except apsw.ThreadingViolationError:
+                pass  # it is executing a statement
+            self._spared[thread] = connection
         self.lock.close()
 
     def open(self) -> apsw.Connection:
@@ -121,7 +132,6 @@ class Connections:
             if connection is not None:
                 connection.close(True)
             raise
-        self._open.add(connection)
         return connection
 
     def _prepare_file(self) -> None:
@@ -155,12 +165,13 @@ class Connections:
 
     def before_fork(self) -> list[Any]:
         """What must outlive the fork in the child; its threads, and what only they hold, are gone at once."""
-        return [self._local, *self._open]
+        return [self._local, *self._open, *self._spared.values()]
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone, and start with none."""
         self._local = threading.local()
-        self._open = weakref.WeakSet()
+        self._open = weakref.WeakKeyDictionary()
+        self._spared = {}
         self.lock.after_fork()
 
 

@@ -154,18 +154,26 @@ class QuickPaths(Retainer):
             return super()._list_keys(op)
         limit = check_limit(op.limit)
         check_prefix(op.prefix)
+        after = None if op.after is None else check_prefix(op.after)
         view = self.view(op.namespace, None)
         if not view or limit == 0:
             return []
         now = self._now()
-        page = 1000 if limit is None else min(limit + 1, 1000)
+        page = 1000 if limit is None else min(limit, 1000)
         keys: list[str] = []
-        for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, op.after, False, page):
-            if gone is None or gone > now:
-                keys.append(key)
-                if len(keys) == limit:
-                    break
-        return keys
+        if len(view) > 1:
+            for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, after, False, page):
+                if gone is None or gone > now:
+                    keys.append(key)
+                    if len(keys) == limit:
+                        break
+            return keys
+        while True:
+            found = self.level_page("key, gone", view[0], op.prefix, after, False, page)
+            keys += [key for key, gone in found if gone is None or gone > now]
+            if len(found) < page or (limit is not None and len(keys) >= limit):
+                return keys[:limit]
+            after = found[-1][0]
 
     def _get_stats(self, op: p.GetStats) -> Stats:
         space = self.find(check_namespace(op.namespace))

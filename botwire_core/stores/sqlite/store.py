@@ -137,18 +137,25 @@ class SqliteStore(QuickPaths):
                 if self.sweep_is_due():
                     self._sweep_in_passing()
             except BaseException:
+                self._forget_new_spaces()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
             try:
                 connection.execute("COMMIT")
             except apsw.Error as error:
+                self._forget_new_spaces()
                 reason = self._fault(error, committing=True)
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise reason from error
         finally:
             lock.release()
+
+    def _forget_new_spaces(self) -> None:
+        # The id of a space that is rolled back goes to the next one that is made, with another lineage.
+        self._lineages.clear()
+        self._gets.clear()
 
     @contextmanager
     def consistent(self) -> Iterator[None]:

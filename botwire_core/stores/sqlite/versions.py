@@ -113,15 +113,21 @@ class VersionLog(SpaceRecords):
         page: int,
     ) -> Iterator[tuple[Any, ...]]:
         # By pages: a statement that somebody stops reading half-way would pin the write-ahead log.
-        space, upto = bounds((level,))
-        end = end_of_prefix(prefix) if prefix else None
         while True:
-            sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None)
-            found = self.every(sql, (space, upto, prefix, end, after, page))
+            found = self.level_page(columns, level, prefix, after, reverse, page)
             yield from found
             if len(found) < page:
                 return
             after = key_of(found[-1])
+
+    def level_page(
+        self, columns: str, level: Level, prefix: str, after: str | None, reverse: bool, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """The columns of the newest row of at most so many keys of one level, in key order."""
+        space, upto = bounds((level,))
+        end = end_of_prefix(prefix) if prefix else None
+        sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None)
+        return self.every(sql, (space, upto, prefix, end, after, limit))
 
     def last_log_number(self, view: View, log: str) -> int:
         last = -1
