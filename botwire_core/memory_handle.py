@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from botwire_core.building import OpBuilder
 from botwire_core.errors import InvalidValueError, UnsupportedError
@@ -13,6 +15,9 @@ from botwire_core.names import MAX_NAMESPACE_CHARACTERS, check_namespace
 from botwire_core.store import Store
 
 __all__ = ["MemoryHandle", "without_secrets"]
+
+# Which memories use a store that is shared by its URL; `connect` keeps such a store for good, and so its id.
+_users: dict[int, WeakSet[MemoryHandle]] = {}
 
 
 class MemoryHandle:
@@ -47,9 +52,9 @@ class MemoryHandle:
         self._url = url if url is not None else base_url
         self._timeout = _check_timeout(timeout)
         self._token = token
-        if store is not None:
-            self.store = store
         self._lent = store is not None
+        if store is not None:
+            self._use(store)
         self._look_at(None)
 
     if not TYPE_CHECKING:  # or a misspelt method would pass for Any
@@ -60,7 +65,7 @@ class MemoryHandle:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             from botwire_core.connect import connect
 
-            self.store = connect(self._url, timeout=self._timeout, token=self._token)
+            self._use(connect(self._url, timeout=self._timeout, token=self._token))
             return self.store
 
     @property
@@ -72,11 +77,10 @@ class MemoryHandle:
             return None
 
     def close(self) -> None:
-        """Let go of the files and connections of the store.
+        """Let go of the files and connections of the store, for all memories of this process that share it.
 
-        Memories with the same URL share one store. None of them breaks by this: a store opens itself again when it
-        is next used, and `with Memory(...)` closes on the way out for that reason. Only a store that was passed in
-        as `store=` is left open by `with`, since whoever made it decides.
+        The store opens itself again when it is next used. At the end of `with Memory(...)` it is closed only where
+        no other memory that still exists uses it, and never where it was passed in as `store=`.
         """
         if (store := self._found_store) is not None:
             store.close()
@@ -92,8 +96,8 @@ class MemoryHandle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._lent:
-            self.close()
+        if (store := self._left()) is not None:
+            store.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,8 +105,8 @@ class MemoryHandle:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._lent:
-            await self.aclose()
+        if (store := self._left()) is not None:
+            await store.aclose()
 
     def __bool__(self) -> bool:
         return True  # also when it is empty: `memory or default` must never pick the default
@@ -152,11 +156,27 @@ class MemoryHandle:
         other.namespace = namespace
         other.author = self.author
         other._url, other._timeout, other._token = self._url, self._timeout, self._token
-        if (store := self._found_store) is not None:
-            other.store = store
         other._lent = self._lent
+        if (store := self._found_store) is not None:
+            other._use(store)
         other._look_at(as_of)
         return other
+
+    def _use(self, store: Store) -> None:
+        self.store = store
+        if not self._lent:
+            _users.setdefault(id(store), WeakSet()).add(self)
+
+    def _left(self) -> Store | None:
+        """Stop using the store until the next op, and give it if nobody else uses it, to be closed."""
+        store = self._found_store
+        if store is None or self._lent:
+            return None
+        with suppress(AttributeError):  # another thread may leave by the same memory at the same time
+            del self.store
+        users = _users[id(store)]
+        users.discard(self)
+        return None if users else store
 
     def _look_at(self, as_of: int | None) -> None:
         self.as_of = as_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import io
 import pickle
 import subprocess
@@ -45,24 +46,64 @@ def test_without_a_url_it_is_a_file_in_the_home_of_botwire(home: Path) -> None:
     assert Memory("demo").get("k") == 1
 
 
-def test_with_closes_the_file_and_a_later_use_opens_it_again(url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def is_open(tmp_path: Path) -> Callable[[], bool]:
+    """Tell whether this process has the file open: the log beside it goes with the last connection."""
+    return (tmp_path / "memory.db-wal").exists
+
+
+def test_with_closes_the_file_and_a_later_use_opens_it_again(url: str, is_open: Callable[[], bool]) -> None:
     with Memory("demo", url) as memory:
         memory.set("k", 1)
-        assert (tmp_path / "memory.db-wal").exists()
-    assert not (tmp_path / "memory.db-wal").exists()
+        assert is_open()
+    assert not is_open()
     assert memory.get("k") == 1
-    other = Memory("demo", url)
+    with Memory("demo", url) as another:
+        assert another.get("k") == 1
+    assert is_open(), "closed under `memory`, which had come back"
     with memory:
         pass
-    assert other.get("k") == 1
+    assert not is_open()
 
 
-async def test_async_with_closes_the_file_too(url: str, tmp_path: Path) -> None:
+async def test_async_with_closes_the_file_too(url: str, is_open: Callable[[], bool]) -> None:
     async with Memory("demo", url) as memory:
         await memory.aset("k", 1)
-        assert (tmp_path / "memory.db-wal").exists()
-    assert not (tmp_path / "memory.db-wal").exists()
+        assert is_open()
+    assert not is_open()
     assert await memory.aget("k") == 1
+    async with Memory("demo", url) as another:
+        assert await another.aget("k") == 1
+    assert is_open()
+
+
+def test_with_does_not_close_the_file_under_a_fork_or_a_copy_that_is_still_there(
+    url: str, is_open: Callable[[], bool]
+) -> None:
+    with Memory("demo", url) as memory:
+        memory.set("k", 1)
+        others = [memory.fork("variant"), memory.at(1), copy.copy(memory)]
+    while others:
+        assert is_open()
+        with others.pop() as other:
+            assert other.get("k") == 1
+    assert not is_open()
+
+
+def test_a_memory_that_is_gone_does_not_keep_the_file_open(url: str, is_open: Callable[[], bool]) -> None:
+    Memory("gone", url).set("k", 1)
+    with Memory("demo", url) as memory:
+        memory.set("k", 1)
+    assert not is_open()
+
+
+def test_close_closes_the_file_whoever_uses_it(url: str, is_open: Callable[[], bool]) -> None:
+    memory, other = Memory("demo", url), Memory("demo", url)
+    memory.set("k", 1)
+    assert other.get("k") == 1
+    memory.close()
+    assert not is_open()
+    assert other.get("k") == 1
 
 
 def test_a_memory_can_be_sent_to_another_process(url: str) -> None:
