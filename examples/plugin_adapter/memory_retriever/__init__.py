@@ -1,0 +1,1 @@
+"""A LangChain retriever over what a memory holds."""
