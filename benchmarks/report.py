@@ -16,7 +16,7 @@ from typing import Any
 
 from measure import Round, Series
 
-__all__ = ["Case", "Goal", "Report", "markdown", "parser"]
+__all__ = ["Case", "Goal", "Report", "goals_table", "markdown", "parser"]
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class Report:
 
     def show(self, json_path: Path | None) -> None:
         """Print ratios against goals first, then all cases; also write everything as JSON if asked."""
-        print(goals_table([self]))
+        print(goals_table([[self]]))
         for case in self.cases:
             print(case.table())
         if json_path is not None:
@@ -135,9 +135,9 @@ class Report:
         return cls(cases, runs[0].goals)
 
 
-def goals_table(runs: Sequence[Report]) -> str:
-    """The goals of several runs of one script, over all rounds, and the medians of the runs."""
-    rows = [row for goal in runs[0].goals if (row := goal.row(runs))]
+def goals_table(scripts: Iterable[Sequence[Report]]) -> str:
+    """The goals of some scripts, each with its runs: over all rounds, and the medians of the runs."""
+    rows = [row for runs in scripts for goal in runs[0].goals if (row := goal.row(runs))]
     header = ["goal", "bound", "measured", "middle half of the rounds", "medians of the runs", "verdict"]
     return markdown(header, rows) if rows else ""
 
