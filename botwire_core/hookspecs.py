@@ -58,7 +58,7 @@ def botwire_adapters() -> Iterable[AdapterSpec]:  # type: ignore[empty-body]  # 
 def botwire_current_scope() -> Scope | None:
     """Where in an experiment the code runs.
 
-    Called at each operation of a `Memory` outside of any explicit scope, on the thread that operates: it must be quick.
+    Called by `registry().current_scope()`, as often as somebody asks and on the thread that asks: it must be quick.
     It may return a `Scope`, or None to leave the answer to the next plugin; the first answer wins.
     It must not import anything: an experiment's framework that is not in `sys.modules` is not running one.
     """
