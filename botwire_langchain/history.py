@@ -7,7 +7,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
@@ -122,10 +122,13 @@ class BotWireChatHistory(BaseChatMessageHistory):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, {self.memory!r})"
 
-    def __copy__(self) -> BotWireChatHistory:
-        return type(self)(self.session_id, self.memory, snapshot=self.snapshot)
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._seen = None
+        return other
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> BotWireChatHistory:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.__copy__()
 
     def _noted(self, records: list[Value]) -> list[Value]:
