@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from botwire_core.connect import default_url, scheme_of
 from botwire_core.errors import BotWireError, InvalidValueError
 from botwire_core.memory import Memory
 from botwire_core.memory_handle import without_secrets
+
+if TYPE_CHECKING:
+    from botwire.demo.agent import Visit
 
 __all__ = ["demo"]
 
@@ -99,7 +103,8 @@ def _hold(memory: Memory, folder: Path | None, url: str | None, *, as_json: bool
     stage.intermission(shown)
     sys.stdout.flush()  # what comes next is written by another process
     _second_process(url, as_json=False)
-    stage.close(place, _commands(memory.namespace, shown[-1].conversation.customer, url))
+    customer, fact = _most_told(shown)
+    stage.close(place, _commands(memory.namespace, customer, fact, url))
 
 
 def _second_process(url: str | None, *, as_json: bool) -> str | None:
@@ -117,15 +122,31 @@ def _second_process(url: str | None, *, as_json: bool) -> str | None:
     return result.stdout
 
 
-def _commands(namespace: str, customer: str, url: str | None) -> list[tuple[str, str]]:
-    option = "" if url is None else f" --url {url}"
-    commands: list[tuple[Any, Any]] = [
-        (f"botwire ls {namespace} {customer}/about/", "what it knows of one customer"),
-        (f"botwire get {namespace} {customer}/about/contact", "one preference, and the words it was said in"),
-        (f"botwire history {namespace} {customer}/about/contact", "every time it changed"),
-        (f"botwire read {namespace} {customer}/turns --last 5", "the end of the last conversation"),
-        (f"""botwire search {namespace} --where '{{"status": "open"}}'""", "what is not settled"),
-        (f"botwire purge {namespace} {customer}", "forget one customer for good"),
-        ("botwire demo", "run it again: it knows them all"),
+def _most_told(visits: list[Visit]) -> tuple[str, str | None]:
+    """A customer worth looking at, and a fact about them: one that changed, if any did."""
+    for visit in visits:
+        for learned in visit.learned:
+            if learned.before is not None and learned.after is not None:
+                return visit.conversation.customer, learned.fact
+    return visits[0].conversation.customer, None
+
+
+def _commands(namespace: str, customer: str, fact: str | None, url: str | None) -> list[tuple[str, str]]:
+    """Commands to copy, about one customer and one thing that was learned."""
+    commands: list[tuple[tuple[str, ...], str]] = [
+        (("ls", namespace, f"{customer}/about/"), "what it knows of one customer")
     ]
-    return [(command + option, what) for command, what in commands]
+    if fact is not None:
+        key = f"{customer}/about/{fact}"
+        commands += [
+            (("get", namespace, key), "one thing it knows, and the words it was said in"),
+            (("history", namespace, key), "every time that changed"),
+        ]
+    commands += [
+        (("read", namespace, f"{customer}/turns", "--last", "5"), "the end of the last conversation"),
+        (("search", namespace, "--where", '{"status": "open"}'), "what is not settled"),
+        (("purge", namespace, customer), "forget this customer for good"),
+        (("demo",), "run it again: it knows them all"),
+    ]
+    option = [] if url is None else ["--url", url]
+    return [(shlex.join(["botwire", *command, *option]), what) for command, what in commands]

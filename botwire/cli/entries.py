@@ -48,8 +48,7 @@ def get(
     elif raw and isinstance(entry.value, bytes):
         sys.stdout.buffer.write(entry.value)
     elif raw and isinstance(entry.value, str):
-        # A file or a program gets the text as it is; a terminal would obey what is in it.
-        typer.echo("\n".join(map(visible, entry.value.split("\n"))) if sys.stdout.isatty() else entry.value)
+        _print_raw(entry.value)
     else:
         print_value(entry.value)
 
@@ -200,6 +199,14 @@ def search(
     memory = open_memory(namespace, url, at)
     found = memory.search(prefix, where=conditions, words=" ".join(words) if words else None, limit=limit)
     _print_entries(namespace, found, as_json=as_json)
+
+
+def _print_raw(text: str) -> None:
+    # A file or a program gets the text as it is; a terminal would obey what is in it.
+    if sys.stdout.isatty():
+        typer.echo("\n".join(map(visible, text.split("\n"))))
+    else:
+        sys.stdout.buffer.write(text.encode() + b"\n")
 
 
 def _print_entries(namespace: str, entries: list[Entry], *, as_json: bool) -> None:

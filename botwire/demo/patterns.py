@@ -175,11 +175,11 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     *_rules(
         "address",
-        r"\b(?:my|our)(?: new)? address is (?:now )?(?P<value>(?!\S+@).+)",
-        r"\bmon (?:nouvelle )?adresse est (?P<value>(?!\S+@).+)",
-        r"\bmeine (?:neue )?Adresse (?:ist|lautet) (?P<value>(?!\S+@).+)",
-        r"\bmi (?:nueva )?dirección es (?P<value>(?!\S+@).+)",
-        r"\ba minha (?:nova )?morada é (?P<value>(?!\S+@).+)",
+        r"\b(?:my|our)(?: new)? address is (?:now )?(?P<value>(?!\S+@)(?=.*\d).+)",
+        r"\bmon (?:nouvelle )?adresse est (?P<value>(?!\S+@)(?=.*\d).+)",
+        r"\bmeine (?:neue )?Adresse (?:ist|lautet) (?P<value>(?!\S+@)(?=.*\d).+)",
+        r"\bmi (?:nueva )?dirección es (?P<value>(?!\S+@)(?=.*\d).+)",
+        r"\ba minha (?:nova )?morada é (?P<value>(?!\S+@)(?=.*\d).+)",
     ),
     *_rules("email", r"(?P<value>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"),
     *_rules(

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from itertools import groupby
 
 from rich.console import Console, Group
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -65,8 +64,8 @@ class Stage:
         conversation = visit.conversation
         head = Text.assemble(
             (f"{conversation.date:%d %b %Y}  ", "dim"),
-            (conversation.name, "bold"),
-            (f"  {conversation.channel}", "dim"),
+            (visible(conversation.name), "bold"),
+            (f"  {visible(conversation.channel)}", "dim"),
         )
         if visit.known:
             head.append("  I remember this conversation", style="cyan")
@@ -89,8 +88,8 @@ class Stage:
         changed = sum(item.before is not None for item in facts)
         answers = sum(len(visit.answered) for visit in new)
         text = (
-            f"{len(new)} conversations written down: {len(facts)} things learned, {changed} of them changes of mind, "
-            f"and {answers} questions answered from memory."
+            f"Written down: {len(new)} conversations. Learned: {len(facts)} things, {changed} of them changes of mind. "
+            f"Answered from memory: {answers} questions."
             if new
             else "Nothing new: every conversation was in memory already."
         )
@@ -115,13 +114,17 @@ class Stage:
 
     def close(self, place: str, commands: Iterable[tuple[str, str]]) -> None:
         """Tell where the memory is and how to look at it."""
-        table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-        table.add_column(overflow="fold")
-        table.add_column(style="dim")
-        for command, what in commands:
-            table.add_row(Text(command, style="green"), Text(what))
-        where = Text.assemble("It is all in ", (place, "bold"), ", and it stays there. Look at it:")
-        self.console.print(Panel(Group(where, Padding(table, (1, 0, 0, 2))), border_style="green"))
+        self.console.rule(style="green")
+        self.console.print(
+            Text.assemble("It is all in ", (place, "bold"), ", and it stays there. Look at it:\n"), soft_wrap=True
+        )
+        lines = list(commands)
+        width = max(len(command) for command, _ in lines)
+        for command, what in lines:
+            # No frame and no wrapping, so that a line can be copied.
+            self.console.print(
+                Text.assemble((f"  {command:<{width}}", "green"), (f"  # {what}", "dim")), soft_wrap=True
+            )
 
 
 def _learned(facts: list[Learned], said: str) -> Table:
