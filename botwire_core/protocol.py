@@ -9,12 +9,12 @@ judgement of expiry is by now, also in the past: what has expired is nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, final
 
 from botwire_core.codec import Payload, Value
+from botwire_core.records import field, record
 from botwire_core.results import (
     ChangePage,
     Diff,
@@ -28,6 +28,9 @@ from botwire_core.results import (
     Stats,
 )
 
+if TYPE_CHECKING:
+    from botwire_core.family import FamilyPart
+
 __all__ = [
     "MISSING",
     "Append",
@@ -40,6 +43,8 @@ __all__ = [
     "Drop",
     "Expire",
     "Export",
+    "ExportAll",
+    "ExportFamily",
     "Fork",
     "Get",
     "GetEntry",
@@ -48,6 +53,7 @@ __all__ = [
     "GetRetention",
     "GetStats",
     "Import",
+    "ImportFamily",
     "Increment",
     "ListChanges",
     "ListEntries",
@@ -100,7 +106,7 @@ class Op(Generic[R]):
 # --- reads ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Get(Op[Value | Missing]):
     """The value at a key as a fresh object, or `MISSING`."""
 
@@ -109,7 +115,7 @@ class Get(Op[Value | Missing]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetEntry(Op[Entry | None]):
     """The entry at a key, or None."""
 
@@ -118,7 +124,7 @@ class GetEntry(Op[Entry | None]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetMany(Op[dict[str, Value]]):
     """The values of those keys that are there, in the order asked, from one moment."""
 
@@ -127,7 +133,7 @@ class GetMany(Op[dict[str, Value]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListKeys(Op[list[str]]):
     """The keys with a prefix that are above `after`, in byte order, at most `limit`."""
 
@@ -138,7 +144,7 @@ class ListKeys(Op[list[str]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListEntries(Op[list[Entry]]):
     """The entries with a prefix in byte order of their keys, above `after`; `reverse`: in falling order, below it."""
 
@@ -150,7 +156,7 @@ class ListEntries(Op[list[Entry]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadLog(Op[list[Value]]):
     """The values of a log oldest first; `last`: only the newest so many."""
 
@@ -160,7 +166,7 @@ class ReadLog(Op[list[Value]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Search(Op[list[Entry]]):
     """Entries whose value matches: `where` by fields, `words` by text (`botwire_core.matching`).
 
@@ -176,7 +182,7 @@ class Search(Op[list[Entry]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetStats(Op[Stats]):
     """How much the namespace holds."""
 
@@ -186,7 +192,7 @@ class GetStats(Op[Stats]):
 # --- writes --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Set(Op[int]):
     """Write a value, give the new version. Without `ttl` (seconds) it never expires.
 
@@ -201,7 +207,7 @@ class Set(Op[int]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delete(Op[bool]):
     """Delete a key, tell whether it was there. A delete is a write with a version of its own."""
 
@@ -211,7 +217,7 @@ class Delete(Op[bool]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetMany(Op[dict[str, int]]):
     """Write all or nothing in one transaction, give the new version of each key."""
 
@@ -221,7 +227,7 @@ class SetMany(Op[dict[str, int]]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeleteMany(Op[int]):
     """Delete all or nothing in one transaction, give how many were there."""
 
@@ -230,7 +236,7 @@ class DeleteMany(Op[int]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Append(Op[list[str]]):
     """Add rows to a log in one transaction, give their keys.
 
@@ -244,7 +250,7 @@ class Append(Op[list[str]]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Increment(Op[int | float]):
     """Add to a number, give the new one; absent counts as 0, an expiry is kept.
 
@@ -257,7 +263,7 @@ class Increment(Op[int | float]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expire(Op[bool]):
     """Let a key expire `ttl` seconds from now (None: never), tell whether it was there. It is a write."""
 
@@ -267,7 +273,7 @@ class Expire(Op[bool]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Clear(Op[int]):
     """Delete every entry with a prefix in one transaction, give how many went."""
 
@@ -276,14 +282,14 @@ class Clear(Op[int]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Drop(Op[bool]):
     """Delete the namespace, tell whether it was there. Its forks stay as they are."""
 
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Check(Op[None]):
     """Only in a transaction: nothing of it is done unless the key is at this version (0: absent)."""
 
@@ -295,7 +301,7 @@ class Check(Op[None]):
 Step: TypeAlias = Set | Delete | Append | Increment | Expire | Check
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transact(Op[list[Any]]):
     """Steps in one namespace, all or nothing, as one revision; gives their results in order.
 
@@ -309,7 +315,7 @@ class Transact(Op[list[Any]]):
 # --- history: stores that name "history" in their features ------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fork(Op[NamespaceInfo]):
     """Make a namespace that starts as this one stands (or stood `at` a revision), copy-on-write.
 
@@ -322,7 +328,7 @@ class Fork(Op[NamespaceInfo]):
     ttl: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Snapshot(Op[Revision]):
     """Keep the current revision, under a label, until it is deleted or `ttl` seconds have passed.
 
@@ -335,14 +341,14 @@ class Snapshot(Op[Revision]):
     ttl: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListSnapshots(Op[list[Revision]]):
     """The snapshots of a namespace, oldest revision first."""
 
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeleteSnapshot(Op[bool]):
     """Let go of a snapshot, tell whether it was there."""
 
@@ -350,7 +356,7 @@ class DeleteSnapshot(Op[bool]):
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resolve(Op[int]):
     """The revision that a number, a snapshot's label or a datetime names.
 
@@ -362,7 +368,7 @@ class Resolve(Op[int]):
     moment: int | str | datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetHistory(Op[list[Entry]]):
     """The versions of a key that are kept, newest first, inherited ones too, deletes marked; no expired ones."""
 
@@ -372,7 +378,7 @@ class GetHistory(Op[list[Entry]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Restore(Op[int]):
     """Write an old version anew, without an expiry, give the new version. Restoring a delete deletes.
 
@@ -385,7 +391,7 @@ class Restore(Op[int]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compare(Op[Diff]):
     """What it takes to get from this namespace to `other`; either may be looked at in its past.
 
@@ -399,7 +405,7 @@ class Compare(Op[Diff]):
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Merge(Op[MergeResult]):
     """Bring the changes that `other` made since the fork point into this namespace, in one transaction.
 
@@ -417,7 +423,7 @@ class Merge(Op[MergeResult]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Purge(Op[PurgeResult]):
     """Erase a key, and all keys under it, from the namespace, its history, all its forks, and the file.
 
@@ -429,7 +435,7 @@ class Purge(Op[PurgeResult]):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListChanges(Op[ChangePage]):
     """The changes of whole revisions after `since` in commit order: about `limit` of them, never half a revision.
 
@@ -442,7 +448,7 @@ class ListChanges(Op[ChangePage]):
     limit: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Export(Op[list[Record]]):
     """A page of records in key order, above `after`, as `export` writes them."""
 
@@ -452,7 +458,16 @@ class Export(Op[list[Record]]):
     at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class ExportAll(Op[int]):
+    """Hand all records to `write`, in pages and in key order, and give how many; all are from one moment."""
+
+    namespace: str
+    write: Callable[[Sequence[Record]], object] = field(repr=False)
+    at: int | None = None
+
+
+@record
 class Import(Op[int]):
     """Write records in one transaction, give how many; `records` is read once, and an error in it undoes everything."""
 
@@ -461,21 +476,44 @@ class Import(Op[int]):
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class ExportFamily(Op[int]):
+    """Hand the namespace, its past and all its forks to `write`, in pages, in the order of `botwire_core.family`.
+
+    Gives how many rows there were; all are from one moment. A namespace that is not there is an `InvalidValueError`.
+    """
+
+    namespace: str
+    write: Callable[[Sequence[FamilyPart]], object] = field(repr=False)
+
+
+@record
+class ImportFamily(Op[int]):
+    """Make a namespace, its past and its forks of parts, in one transaction, and give how many rows there were.
+
+    It is given its name by the op, and its forks have theirs; a name that exists is a `ConflictError`. `parts` is read
+    once, and an error in it undoes everything. A store that cannot keep what the family has is an `UnsupportedError`.
+    """
+
+    namespace: str
+    parts: Iterable[FamilyPart] = field(repr=False)
+
+
+@record
 class ListNamespaces(Op[list[NamespaceInfo]]):
     """The namespaces whose names start with a prefix, in byte order."""
 
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetRetention(Op[Retention]):
     """How much of the past the namespace keeps."""
 
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetRetention(Op[None]):
     """Say how much of the past the namespace keeps from now on; it takes effect as keys are written."""
 

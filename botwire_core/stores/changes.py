@@ -20,6 +20,7 @@ from botwire_core.stores.spaces import View
 __all__ = ["ChangeOps", "purge_reaches"]
 
 _IMPORT_ROWS = 5000
+_EXPORT_ROWS = 1000
 
 
 def purge_reaches(target: str, key: str) -> bool:
@@ -95,10 +96,19 @@ class ChangeOps(HistoryPrimitives):
 
     def _export(self, op: p.Export) -> list[Record]:
         rows = self.live_rows(check_namespace(op.namespace), "", op.after, False, op.at)
-        return [
-            Record(row.key, self._value(op.namespace, row), None if row.expires is None else row.expires / 1_000_000)
-            for row in islice(rows, check_limit(op.limit))
-        ]
+        return [self._record(op.namespace, row) for row in islice(rows, check_limit(op.limit))]
+
+    def _export_all(self, op: p.ExportAll) -> int:
+        rows = self.live_rows(check_namespace(op.namespace), at=op.at)
+        count = 0
+        while page := [self._record(op.namespace, row) for row in islice(rows, _EXPORT_ROWS)]:
+            op.write(page)
+            count += len(page)
+        return count
+
+    def _record(self, namespace: str, row: Row) -> Record:
+        expires = None if row.expires is None else row.expires / 1_000_000
+        return Record(row.key, self._value(namespace, row), expires)
 
     def _import(self, op: p.Import) -> int:
         check_namespace(op.namespace)
@@ -168,6 +178,7 @@ class ChangeOps(HistoryPrimitives):
         p.Compare: "_compare",
         p.ListChanges: "_list_changes",
         p.Export: "_export",
+        p.ExportAll: "_export_all",
         p.Import: "_import",
         p.Purge: "_purge",
     }

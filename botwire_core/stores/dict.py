@@ -7,28 +7,32 @@ still have the rows. It lives and dies with its process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from botwire_core.clock import Clock, from_microseconds
-from botwire_core.errors import UnknownStoreError
+from botwire_core.errors import UnknownStoreError, UnsupportedError
 from botwire_core.names import log_of
-from botwire_core.protocol import Op
+from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily, Op
+from botwire_core.records import field, record, replace
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.changes import purge_reaches
 from botwire_core.stores.history import HistoryStoreBase
-from botwire_core.stores.rows import Row
+from botwire_core.stores.rows import Row, log_digest
 from botwire_core.stores.spaces import Level, Space, View
+from botwire_core.stores.threads import run_in_thread
 
 __all__ = ["DictStore", "open_url"]
 
+K = TypeVar("K")
 R = TypeVar("R")
+V = TypeVar("V")
+_STREAMS: Final[frozenset[type]] = frozenset({ExportAll, ExportFamily, Import, ImportFamily})
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Table:
     """The rows of one space: in commit order, and by key."""
 
@@ -36,7 +40,7 @@ class _Table:
     rows: list[Row] = field(default_factory=list)
     by_key: dict[str, list[Row]] = field(default_factory=dict)
     snapshots: dict[str, tuple[Revision, int | None]] = field(default_factory=dict)
-    log_floors: dict[str, int] = field(default_factory=dict)
+    log_floors: dict[bytes, int] = field(default_factory=dict)
 
 
 class DictStore(HistoryStoreBase):
@@ -60,8 +64,8 @@ class DictStore(HistoryStoreBase):
             return super().run(op)
 
     async def arun(self, op: Op[R]) -> R:
-        """Run an op at once: there is nothing to wait for."""
-        return self.run(op)
+        """Run an op at once: there is nothing to wait for, but where the op reads from a file or writes to one."""
+        return await run_in_thread(self.run, op) if type(op) in _STREAMS else self.run(op)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -101,12 +105,14 @@ class DictStore(HistoryStoreBase):
             if any(level.space == space.id for level in table.space.lineage[1:])
         ]
 
+    def ancestors(self, space: Space) -> list[Space]:
+        return [self._tables[level.space].space for level in space.lineage[1:]]
+
     def count_forks(self, space: Space) -> int:
         return sum(len(one.lineage) > 1 and one.lineage[1].space == space.id for one in self.find_all(""))
 
     def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
-        if name in self._names:  # it has expired
-            self.discard(self._tables[self._names[name]].space)
+        self._make_room(name)
         self._last_id += 1
         lineage: View = (Level(self._last_id),)
         floor = head = 0
@@ -121,6 +127,10 @@ class DictStore(HistoryStoreBase):
         self._names[name] = space.id
         self._undo.append(lambda: (self._tables.pop(space.id), self._names.pop(name)))
         return space
+
+    def _make_room(self, name: str) -> None:
+        if name in self._names:  # it has expired
+            self.discard(self._tables[self._names[name]].space)
 
     def discard(self, space: Space) -> None:
         table = self._tables[space.id]
@@ -189,7 +199,7 @@ class DictStore(HistoryStoreBase):
         return max(before, default=None)
 
     def last_log_number(self, view: View, log: str) -> int:
-        last = max((self._tables[level.space].log_floors.get(log, -1) for level in view), default=-1)
+        last = max((self._tables[level.space].log_floors.get(log_digest(log), -1) for level in view), default=-1)
         for level in view:
             for key, rows in self._tables[level.space].by_key.items():
                 found = log_of(key)
@@ -210,7 +220,8 @@ class DictStore(HistoryStoreBase):
             for row in gone:
                 found = log_of(row.key)
                 if found:
-                    table.log_floors[found[0]] = max(table.log_floors.get(found[0], -1), found[1])
+                    log = log_digest(found[0])
+                    table.log_floors[log] = max(table.log_floors.get(log, -1), found[1])
             self._change(table, floor=max(table.space.floor, *(row.version for row in gone)))
             self._undo.append(partial(setattr, table, "rows", table.rows))
             self._undo.append(partial(setattr, table, "by_key", table.by_key))
@@ -232,9 +243,11 @@ class DictStore(HistoryStoreBase):
         ]
         return sorted(kept, key=lambda one: (one.number, one.label or ""))
 
-    def add_snapshot(self, space: Space, label: str, number: int, expires: int | None) -> Revision:
+    def add_snapshot(
+        self, space: Space, label: str, number: int, expires: int | None, created: int | None = None
+    ) -> Revision:
         ends = None if expires is None else from_microseconds(expires)
-        snapshot = Revision(number, label, from_microseconds(self._now()), ends)
+        snapshot = Revision(number, label, from_microseconds(self._now() if created is None else created), ends)
         snapshots = self._tables[space.id].snapshots
         snapshots[label] = snapshot, expires
         self._undo.append(lambda: snapshots.pop(label))
@@ -249,7 +262,66 @@ class DictStore(HistoryStoreBase):
         return self._merged.get((target.id, source.id, keys))
 
     def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
-        self._merged[target.id, source.id, keys] = revision
+        place = target.id, source.id, keys
+        self._undo.append(partial(_put_back, self._merged, place, self._merged.get(place)))
+        self._merged[place] = revision
+
+    def merge_points(self, target: Space) -> list[tuple[int, str, int]]:
+        return [(source, keys, at) for (into, source, keys), at in self._merged.items() if into == target.id]
+
+    # --- families -------------------------------------------------------------------------------------------------
+
+    def rows_and_previous(self, level: Level) -> Iterator[tuple[Row, int]]:
+        newest: dict[str, int] = {}
+        for row in self.level_rows(level, 0):
+            yield row, newest.get(row.key, 0)
+            newest[row.key] = row.revision
+
+    def log_floors(self, space: Space) -> dict[bytes, int]:
+        return dict(self._tables[space.id].log_floors)
+
+    def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
+        if space.forgotten:
+            raise _holes("keys")
+        if space.name is not None:
+            self._make_room(space.name)
+        self._last_id += 1
+        above = space.lineage[1:]
+        lineage = (Level(self._last_id), *above, *(self._tables[above[0].space].space.lineage[1:] if above else ()))
+        space = replace(space, id=self._last_id, lineage=lineage)
+        self._tables[space.id] = _Table(space, log_floors=dict(log_floors))
+        self._undo.append(lambda: self._tables.pop(space.id))
+        if space.name is not None:
+            self._names[space.name] = space.id
+            self._undo.append(partial(self._names.pop, space.name))
+        return space
+
+    def insert_as_they_are(self, space: Space, rows: Iterable[tuple[Row, int]]) -> int:
+        table = self._tables[space.id]
+        before = len(table.rows)
+        for row, previous in rows:
+            versions = table.by_key.setdefault(row.key, [])
+            if previous != (versions[-1].revision if versions else 0):
+                raise _holes("versions")
+            table.rows.append(row)
+            versions.append(row)
+        if table.rows:
+            self._change(table, changed=max(space.created, table.rows[-1].updated))
+        return len(table.rows) - before
+
+
+def _put_back(places: dict[K, V], place: K, before: V | None) -> None:
+    if before is None:
+        places.pop(place, None)
+    else:
+        places[place] = before
+
+
+def _holes(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} are missing in the past of this family, which a store in memory cannot tell",
+        hint="import it into a file: sqlite:///memory.db",
+    )
 
 
 def open_url(url: str, *, timeout: float | None = None, token: str | None = None) -> DictStore:

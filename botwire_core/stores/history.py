@@ -20,6 +20,7 @@ from botwire_core.results import Entry, NamespaceInfo, Retention, Revision, Stat
 from botwire_core.stores.base import StoreBase, expiry
 from botwire_core.stores.changes import ChangeOps
 from botwire_core.stores.draft import Draft
+from botwire_core.stores.families import FamilyOps
 from botwire_core.stores.merging import MergeOps
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row, StaleRead
 from botwire_core.stores.spaces import Level, View
@@ -29,7 +30,7 @@ __all__ = ["HistoryStoreBase"]
 R = TypeVar("R")
 
 
-class HistoryStoreBase(ChangeOps, MergeOps):
+class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     """A store with every op of the protocol, made of the primitives."""
 
     features = frozenset({"history"})
@@ -262,12 +263,13 @@ class HistoryStoreBase(ChangeOps, MergeOps):
 
     CONSISTENT: ClassVar[frozenset[type]] = frozenset(
         {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Compare, p.ListChanges, p.Export}
-        | {p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots}
+        | {p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots, p.ExportAll, p.ExportFamily}
     )
     RUNNERS: ClassVar[dict[type, str]] = {
         **StoreBase.RUNNERS,
         **ChangeOps.RUNNERS,
         **MergeOps.RUNNERS,
+        **FamilyOps.RUNNERS,
         p.Fork: "_fork",
         p.ListNamespaces: "_list_namespaces",
         p.Snapshot: "_snapshot",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from botwire_core.errors import InvalidValueError, RevisionPrunedError
@@ -39,6 +39,10 @@ class HistoryPrimitives(StoreBase):
     @abstractmethod
     def descendants(self, space: Space) -> list[Space]:
         """Every fork of a space, and of those, at any depth; dropped ones that others still need, too."""
+
+    @abstractmethod
+    def ancestors(self, space: Space) -> list[Space]:
+        """The parent of a space, and so on to the root; dropped ones too."""
 
     @abstractmethod
     def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
@@ -105,8 +109,10 @@ class HistoryPrimitives(StoreBase):
         """The snapshots of a space that have not expired, oldest revision first."""
 
     @abstractmethod
-    def add_snapshot(self, space: Space, label: str, number: int, expires: int | None) -> Revision:
-        """Protect a revision of a space; an expired snapshot of that label gives way."""
+    def add_snapshot(
+        self, space: Space, label: str, number: int, expires: int | None, created: int | None = None
+    ) -> Revision:
+        """Protect a revision of a space, since now or another moment; an expired snapshot of that label gives way."""
 
     @abstractmethod
     def remove_snapshot(self, space: Space, label: str) -> bool:
@@ -119,6 +125,36 @@ class HistoryPrimitives(StoreBase):
     @abstractmethod
     def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
         """Remember it, and protect that revision of the source."""
+
+    @abstractmethod
+    def merge_points(self, target: Space) -> list[tuple[int, str, int]]:
+        """All merge points of a target: the id of the source, the keys, the revision."""
+
+    # --- and what moves a family from store to store ------------------------------------------------------------
+
+    @abstractmethod
+    def rows_and_previous(self, level: Level) -> Iterator[tuple[Row, int]]:
+        """The rows of a level in commit order, each with the revision of the one of its key before it, kept or not."""
+
+    @abstractmethod
+    def log_floors(self, space: Space) -> dict[bytes, int]:
+        """By the digests of logs (`log_digest`), the highest number whose row was forgotten or erased."""
+
+    @abstractmethod
+    def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
+        """A new space with everything that one of another store has, but for the id; its parent is of this store.
+
+        Raises:
+            UnsupportedError: this store cannot keep what the space has.
+        """
+
+    @abstractmethod
+    def insert_as_they_are(self, space: Space, rows: Iterable[tuple[Row, int]]) -> int:
+        """Store what `rows_and_previous` gave, in a space that has no later rows; gives how many there were.
+
+        Raises:
+            UnsupportedError: this store cannot keep rows before which others are missing.
+        """
 
     @abstractmethod
     def set_retention(self, space: Space, retention: Retention) -> None:

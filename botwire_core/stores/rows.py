@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Final
 
 from botwire_core.clock import from_microseconds
 from botwire_core.codec import Payload, Value, decode, encode, from_portable, to_portable
+from botwire_core.records import record, replace
 from botwire_core.results import Entry
 
-__all__ = ["TOMBSTONE", "Batch", "Row", "StaleRead", "in_key_order"]
+__all__ = ["TOMBSTONE", "Batch", "Row", "StaleRead", "in_key_order", "log_digest"]
 
 TOMBSTONE: Final = 0
 """The codec of a row that marks a delete; its data is empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One version of one key, as it is kept; times are microseconds since the epoch."""
 
@@ -92,7 +93,7 @@ class StaleRead(Exception):
     """Somebody wrote between a read and the commit that relies on it; the op is run again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Batch:
     """Rows to store in one namespace, all or nothing, as one revision.
 
@@ -122,3 +123,8 @@ def in_key_order(rows: Iterable[Row], prefix: str, after: str | None, reverse: b
     for row in sorted(rows, key=lambda row: row.key, reverse=reverse):
         if row.key.startswith(prefix) and (after is None or (row.key < after if reverse else row.key > after)):
             yield row
+
+
+def log_digest(log: str) -> bytes:
+    """What stands for a log where its rows are gone: its name may be what is to be forgotten."""
+    return blake2b(log.encode(), digest_size=16).digest()

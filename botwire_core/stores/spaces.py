@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from botwire_core.clock import from_microseconds
 from botwire_core.errors import InvalidValueError
+from botwire_core.records import record
 from botwire_core.results import NamespaceInfo, Retention
 
 __all__ = ["Level", "Space", "View", "common_ancestor", "view_at"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Level:
     """The rows of one space up to and with a revision, or all of them where `upto` is None."""
 
@@ -27,7 +27,7 @@ View: TypeAlias = tuple[Level, ...]
 """Where to look for a key, itself first, then its ancestors: the first level that has a row of the key decides."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Space:
     """A namespace in a store: ids are never used twice, and a fork is nothing but such a record."""
 
@@ -47,6 +47,8 @@ class Space:
     forgotten: int = 0
     """Below this revision, deleted keys may have been forgotten whole."""
     retention: Retention = Retention()
+    pruned: int = 0
+    """Above the last revision that something was pruned from: from here on, all versions are there."""
 
     @property
     def forked_at(self) -> int:

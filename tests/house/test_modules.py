@@ -14,7 +14,7 @@ from botwire_core import errors
 
 MAX_LINES = 400
 # The ops, one after the other: a page that is read from top to end, and whose docstrings are the specification.
-LONGER = {"botwire_core/protocol.py": 500}
+LONGER = {"botwire_core/protocol.py": 550}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=shown)

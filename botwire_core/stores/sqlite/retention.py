@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from botwire_core.errors import StoreBusyError
 from botwire_core.names import end_of_prefix, log_of
 from botwire_core.stores.changes import purge_reaches
-from botwire_core.stores.rows import TOMBSTONE
+from botwire_core.stores.rows import TOMBSTONE, log_digest
 from botwire_core.stores.spaces import Space
 from botwire_core.stores.sqlite.rows import checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
@@ -139,7 +137,7 @@ class Retainer(VersionLog):
             )
 
     def log_floor(self, space: int, log: str) -> int:
-        found = self.one("SELECT number FROM log_floors WHERE space = ? AND log = ?", (space, _digest(log)))
+        found = self.one("SELECT number FROM log_floors WHERE space = ? AND log = ?", (space, log_digest(log)))
         return -1 if found is None else int(found[0])
 
     def _note_log_row(self, space: int, key: str) -> None:
@@ -147,7 +145,7 @@ class Retainer(VersionLog):
         if place is not None and place[1] > self.log_floor(space, place[0]):
             self.execute(
                 "INSERT OR REPLACE INTO log_floors (space, log, number) VALUES (?, ?, ?)",
-                (space, _digest(place[0]), str(place[1])),
+                (space, log_digest(place[0]), str(place[1])),
             )
 
     def _keep_counters(self, space: int) -> None:
@@ -157,8 +155,3 @@ class Retainer(VersionLog):
             "(SELECT revision FROM versions WHERE id >= ?2 AND id <= ?1 ORDER BY id DESC LIMIT 1), 0)) WHERE id = ?3",
             (self._last_row(space), space << ROW_BITS, space),
         )
-
-
-def _digest(log: str) -> bytes:
-    # The name of a log may be what is to be forgotten.
-    return blake2b(log.encode(), digest_size=16).digest()

@@ -16,7 +16,7 @@ from botwire_core.stores.sqlite.schema import ROW_BITS
 __all__ = ["SpaceRecords"]
 
 _SPACES: Final = f"""SELECT s.id, s.name, s.created, s.expires, s.parent, s.forked_at, s.head, s.floor, s.forgotten,
-    s.keep_versions, s.keep_deleted, v.revision, v.updated
+    s.pruned, s.keep_versions, s.keep_deleted, v.revision, v.updated
     FROM spaces s LEFT JOIN versions v ON v.id = (
         SELECT id FROM versions WHERE id >= s.id << {ROW_BITS} AND id < (s.id + 1) << {ROW_BITS}
         ORDER BY id DESC LIMIT 1
@@ -65,6 +65,9 @@ class SpaceRecords(HistoryStoreBase):
         )
         return [self._space(columns) for columns in rows]
 
+    def ancestors(self, space: Space) -> list[Space]:
+        return [self.space(level.space) for level in space.lineage[1:]]
+
     def count_forks(self, space: Space) -> int:
         found = self.one(
             "SELECT count(*) FROM spaces WHERE parent = ? AND name IS NOT NULL AND (expires IS NULL OR expires > ?)",
@@ -73,9 +76,7 @@ class SpaceRecords(HistoryStoreBase):
         return int(found[0])
 
     def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
-        there = self.one(_SPACES + " WHERE s.name = ?", (name,))
-        if there is not None:  # it has expired
-            self.discard(self._space(there))
+        self.make_room(name)
         floor, forked_at = 0, 0
         if parent is not None:
             forked_at = parent.upto or 0
@@ -85,6 +86,16 @@ class SpaceRecords(HistoryStoreBase):
             (name, self._now(), expires, parent.space if parent else None, forked_at, floor),
         )
         return self._space(self.one(_SPACES + " WHERE s.name = ?", (name,)))
+
+    def make_room(self, name: str) -> None:
+        """Let an expired space of a name give way to a new one."""
+        there = self.one(_SPACES + " WHERE s.name = ?", (name,))
+        if there is not None:
+            self.discard(self._space(there))
+
+    def space(self, id: int) -> Space:
+        """The space of an id that is known to be there."""
+        return self._space(self.one(_SPACES + " WHERE s.id = ?", (id,)))
 
     def discard(self, space: Space) -> None:
         self.execute("UPDATE spaces SET name = NULL WHERE id = ?", (space.id,))
@@ -136,7 +147,8 @@ class SpaceRecords(HistoryStoreBase):
         return known
 
     def _space(self, columns: tuple[Any, ...]) -> Space:
-        id, name, created, expires, _, forked_at, head, floor, forgotten, versions, deleted, revision, updated = columns
+        id, name, created, expires, _, forked_at, head, floor, forgotten, pruned = columns[:10]
+        versions, deleted, revision, updated = columns[10:]
         return Space(
             id,
             name,
@@ -148,6 +160,7 @@ class SpaceRecords(HistoryStoreBase):
             floor,
             forgotten,
             Retention(versions, deleted),
+            pruned,
         )
 
     # --- snapshots and merge points ---------------------------------------------------------------------
@@ -168,8 +181,10 @@ class SpaceRecords(HistoryStoreBase):
             for revision, label, created, expires in rows
         ]
 
-    def add_snapshot(self, space: Space, label: str, number: int, expires: int | None) -> Revision:
-        now = self._now()
+    def add_snapshot(
+        self, space: Space, label: str, number: int, expires: int | None, created: int | None = None
+    ) -> Revision:
+        now = self._now() if created is None else created
         self.execute(
             "INSERT OR REPLACE INTO snapshots (space, label, revision, created, expires) VALUES (?, ?, ?, ?, ?)",
             (space.id, label, number, now, expires),
@@ -192,3 +207,6 @@ class SpaceRecords(HistoryStoreBase):
             "INSERT OR REPLACE INTO merges (source, target, keys, revision) VALUES (?, ?, ?, ?)",
             (source.id, target.id, keys, revision),
         )
+
+    def merge_points(self, target: Space) -> list[tuple[int, str, int]]:
+        return self.every("SELECT source, keys, revision FROM merges WHERE target = ?", (target.id,))

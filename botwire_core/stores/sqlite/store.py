@@ -15,6 +15,7 @@ from botwire_core import protocol as p
 from botwire_core.clock import Clock
 from botwire_core.errors import BotWireError, StoreCorruptError
 from botwire_core.stores.sqlite.connections import Connections, Durability
+from botwire_core.stores.sqlite.families import FamilyTables
 from botwire_core.stores.sqlite.faults import fault, is_lost
 from botwire_core.stores.sqlite.health import StoreHealth
 from botwire_core.stores.sqlite.quick import QuickPaths
@@ -32,12 +33,12 @@ _SWEEP_SECONDS = 60.0
 _CLOCKS_APART = 3600.0
 _READS: Final[frozenset[type]] = frozenset(
     {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.ListSnapshots, p.Resolve, p.GetHistory}
-    | {p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention}
+    | {p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention, p.ExportAll, p.ExportFamily}
 )
 _POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry})
 
 
-class SqliteStore(QuickPaths):
+class SqliteStore(FamilyTables, QuickPaths):
     """The embedded store: what was acknowledged is in the file, and survives a power cut.
 
     Args:
