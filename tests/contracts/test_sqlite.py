@@ -40,11 +40,3 @@ class TestSqliteStoreInAFork(SqliteBench, StoreContract):
             Space(run, parent).delete(f"gone in {parent}")
             run(p.Fork(parent, child))
         return Space(run)
-
-
-class TestSqliteStoreInAForkWithItsPast(SqliteBench, HistoryContract):
-    @pytest.fixture
-    def space(self, run: Run) -> Space:
-        run(p.Fork("base", "between"))
-        run(p.Fork("between", "space"))
-        return Space(run)

@@ -11,7 +11,7 @@ from botwire_core.codec import encode
 from botwire_core.errors import InvalidKeyError, InvalidNamespaceError
 from botwire_core.store import Store
 from botwire_core.testing.stores.bench import StoreBench
-from botwire_core.testing.stores.space import Space
+from botwire_core.testing.stores.space import Run, Space
 
 __all__ = ["HOSTILE_KEYS", "KeyContract"]
 
@@ -131,7 +131,8 @@ class KeyContract(StoreBench):
         assert space.beside("a").contents() == {"b/c": 1}
         assert space.beside("a:b").contents() == {"c": 2}
 
-    def test_a_namespace_that_was_never_written_is_empty(self, space: Space) -> None:
+    def test_a_namespace_that_was_never_written_is_empty(self, run: Run) -> None:
+        space = Space(run, "never-written")
         assert space.get("k") is p.MISSING
         assert space.run(p.GetEntry(space.name, "k")) is None
         assert space.run(p.GetMany(space.name, ("k", "l"))) == {}

@@ -115,7 +115,18 @@ class TransferContract(StoreBench):
             space.run(p.Import(space.name, records()))
         assert space.contents() == {"k00001": "before"}
         assert space.revision == 1
-        with pytest.raises(error):
+        assert space.set("k00002", 1) == 1
+
+    def test_an_import_that_failed_leaves_no_trace_in_what_is_made_next(self, space: Space) -> None:
+        def records() -> Iterator[Record]:
+            yield from (Record(f"k{number:05}", number) for number in range(6000))
+            raise RuntimeError("the file ended")
+
+        space.set("k", 1)
+        with pytest.raises(RuntimeError):
             space.run(p.Import("fresh", records()))
         assert space.beside("fresh").contents() == {}
-        assert space.set("k00002", 1) == 1
+        assert [one.name for one in space.run(p.ListNamespaces())] == [space.name]
+        assert space.fork("fork").contents() == {"k": 1}
+        assert space.beside("fresh").set("k00001", 1) == 1
+        assert space.beside("fresh").contents() == {"k00001": 1}
