@@ -48,6 +48,7 @@ class Connections:
         self._local = threading.local()
         self._open: weakref.WeakKeyDictionary[apsw.Connection, int] = weakref.WeakKeyDictionary()
         self._spared: dict[int, apsw.Connection] = {}
+        self._guard = threading.Lock()
         self._checked = False
         _all.add(self)
 
@@ -72,8 +73,9 @@ class Connections:
 
     def adopt(self, connection: apsw.Connection) -> apsw.Connection:
         """Make a connection the one of this thread."""
-        self._local.connection = connection
-        self._open[connection] = threading.get_ident()
+        with self._guard:
+            self._local.connection = connection
+            self._open[connection] = threading.get_ident()
         return connection
 
     def forget(self) -> None:
@@ -88,16 +90,17 @@ class Connections:
 
         A thread that is in the middle of something keeps its connection.
         """
-        self._local = threading.local()
-        for connection, thread in list(self._open.items()):
-            try:
-                if not connection.in_transaction:
-                    connection.close(True)
-                    self._open.pop(connection, None)
-                    continue
-            except apsw.ThreadingViolationError:
-                pass  # it is executing a statement
-            self._spared[thread] = connection
+        with self._guard:
+            self._local = threading.local()
+            for connection, thread in list(self._open.items()):
+                try:
+                    if not connection.in_transaction:
+                        connection.close(True)
+                        self._open.pop(connection, None)
+                        continue
+                except apsw.ThreadingViolationError:
+                    pass  # it is executing a statement
+                self._spared[thread] = connection
         self.lock.close()
 
     def open(self) -> apsw.Connection:
@@ -172,6 +175,7 @@ class Connections:
         self._local = threading.local()
         self._open = weakref.WeakKeyDictionary()
         self._spared = {}
+        self._guard = threading.Lock()
         self.lock.after_fork()
 
 
