@@ -43,7 +43,7 @@ class Case:
             row += [_number(median), _number(statistics.median(one.p99 for one in rounds))]
             rows.append((median, [*row, self.notes.get(name, "")] if self.notes else row))
         rows.sort(key=lambda row: row[0])
-        lines = markdown([*header, "durability"] if self.notes else header, [row for _, row in rows])
+        lines = markdown([*header, "durability"] if self.notes else header, (row for _, row in rows))
         left_out = [f"{name} ({why})" for name, why in self.missing.items()]
         return lines + (f"\nLeft out: {', '.join(left_out)}.\n" if left_out else "")
 

@@ -5,16 +5,19 @@
     python benchmarks/run_all.py --results results --page-only      # write the page anew from what was found
 
 Each script runs in a process of its own, all of them in turn, and then all again: the medians of the runs tell how
-far a number can be trusted.
+far a number can be trusted. Let nothing else run: where a commit has to wait for a processor as well as for the disk,
+everything that syncs looks alike. `--quiet 1` waits before each script until the load of the machine is below 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from machine import describe
@@ -41,12 +44,20 @@ GOALS = {"goals-core": ["embedded", "peers", "batches", "chat", "import"], "goal
 def run(options: argparse.Namespace, results: Path) -> None:
     for number in range(options.repeat):
         for name in options.only:
+            wait_for_quiet(options.quiet)
             say(f"run {number + 1} of {options.repeat}: {name}")
             command = [sys.executable, *SCRIPTS[name], "--json", str(results / f"{name}-{number}.json")]
             command += options.also_import if name == "import" else []
             command[1] = str(ROOT / "benchmarks" / command[1])
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (results / "machine.md").write_text(describe(), encoding="utf-8")
+
+
+def wait_for_quiet(load: float | None) -> None:
+    """Wait until the load is below a bound, ten minutes at most."""
+    stop = time.monotonic() + 600
+    while load is not None and os.getloadavg()[0] >= load and time.monotonic() < stop:
+        time.sleep(5)
 
 
 def write_page(results: Path) -> None:
@@ -58,7 +69,9 @@ def write_page(results: Path) -> None:
     for name, runs in found.items():
         command = f"```bash\npython benchmarks/{' '.join(SCRIPTS[name])}\n```\n"
         tables = [case.table() for case in Report.joined(runs).cases]
-        text = replaced(text, name, "\n".join([f"{len(runs)} runs of\n\n{command}", *tables]))
+        text = replaced(
+            text, name, "\n".join([f"{len(runs)} run{'s' if len(runs) > 1 else ''} of\n\n{command}", *tables])
+        )
     for name, scripts in GOALS.items():
         text = replaced(text, name, goals_table(found[script] for script in scripts if script in found))
     PAGE.write_text(text, encoding="utf-8")
@@ -76,6 +89,7 @@ if __name__ == "__main__":
     arguments.add_argument("--repeat", type=int, default=3, help="runs of each script")
     arguments.add_argument("--only", type=lambda text: text.split(","), default=list(SCRIPTS))
     arguments.add_argument("--results", type=Path, help="folder that keeps every round as JSON")
+    arguments.add_argument("--quiet", type=float, metavar="LOAD", help="wait until the load is below it")
     arguments.add_argument("--page-only", action="store_true", help="only write the page, from --results")
     arguments.add_argument("--ours", help="see bench_import.py")
     arguments.add_argument("--theirs", help="see bench_import.py")
