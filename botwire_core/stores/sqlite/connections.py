@@ -57,7 +57,8 @@ class Connections:
         try:
             return self._local.connection  # type: ignore[no-any-return]
         except AttributeError:
-            return self.adopt(self._spared.pop(threading.get_ident(), None) or self.open())
+            spared = self._spared.pop(threading.get_ident(), None)
+            return self.adopt(self.open() if spared is None else spared)
 
     def point(self) -> Callable[[str, tuple[Any, ...]], apsw.Cursor]:
         """`execute` of a cursor of this thread that is used again and again: only for what `.get` reads to its end."""
