@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 from botwire_core.arguments import check_ttl, check_version
@@ -24,11 +23,12 @@ from botwire_core.protocol import (
     Set,
     SetMany,
 )
+from botwire_core.records import record
 
 __all__ = ["OpBuilder", "check_keys"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpBuilder:
     """Makes the write ops of one namespace; refuses each of them where `as_of` says that it is the past."""
 

@@ -11,15 +11,12 @@ through `json`, since orjson reads them as floats; a payload names its codec, so
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
-import orjson
-
 from botwire_core.errors import InvalidValueError, TooLargeError
+from botwire_core.records import record
 
 __all__ = [
     "BYTES",
@@ -54,7 +51,7 @@ _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 _TOO_WIDE = 10**MAX_INTEGER_DIGITS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Payload:
     """A value as it is stored: `codec` says how to read `data`."""
 
@@ -90,7 +87,7 @@ def encode(value: Value) -> Payload:
     data = None
     try:
         exact = _fits(value, 1)
-        data = orjson.dumps(value) if exact else _dump_wide(value)
+        data = _dumps(value) if exact else _dump_wide(value)
     except (_Refused, TypeError, UnicodeEncodeError):
         pass  # explained below, so that the error carries no inner one
     if data is None:
@@ -107,7 +104,7 @@ def decode(codec: int, data: bytes) -> Value:
     """
     try:
         if codec == JSON:
-            return orjson.loads(data)
+            return loads(data)
         if codec == BYTES:
             return bytes(data)
         if codec == WIDE_JSON:
@@ -126,6 +123,8 @@ def to_portable(value: Value) -> dict[str, Value]:
     {'value': 'aGk=', 'encoding': 'base64'}
     """
     if isinstance(value, bytes):
+        import base64
+
         return {"value": base64.b64encode(value).decode("ascii"), "encoding": "base64"}
     return {"value": value}
 
@@ -143,10 +142,42 @@ def from_portable(members: dict[str, Value]) -> Value:
         return value
     if encoding != "base64" or not isinstance(value, str):
         raise InvalidValueError(f"encoding: {encoding!r} is unknown", hint='the one encoding is "base64"')
+    import base64
+
     try:
         return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise InvalidValueError(f"value: not base64: {error}") from error
+
+
+def _loads_at_first(data: bytes) -> Value:
+    """`json.loads` for the first few values, so that a script which reads one does not wait 25 ms for orjson."""
+    global loads, _left
+    if _left and len(data) < _SMALL:
+        import json
+
+        _left -= 1
+        return json.loads(data)
+    import orjson
+
+    loads = orjson.loads
+    return loads(data)
+
+
+def _dumps_at_first(value: Value) -> bytes:
+    global _dumps
+    import orjson
+
+    _dumps = orjson.dumps
+    return _dumps(value)
+
+
+# What is written is always orjson's: two libraries would write some floats in two ways.
+loads: Callable[[bytes], Value] = _loads_at_first
+"""The value of `JSON` data."""
+_dumps: Callable[[Value], bytes] = _dumps_at_first
+_left = 20
+_SMALL = 4096
 
 
 class _Refused(Exception):
@@ -213,7 +244,7 @@ def _json_form(value: Value) -> Value:
     dump = getattr(value, "model_dump", None)
     if dump is not None and hasattr(type(value), "__pydantic_validator__"):
         return dump(mode="json")
-    if is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__") and not isinstance(value, type):
         from pydantic import TypeAdapter
 
         return TypeAdapter(type(value)).dump_python(value, mode="json")
@@ -285,7 +316,7 @@ def _encodable(text: str) -> bool:
 
 def _quoted(key: str) -> str:
     text = key if len(key) <= 40 else key[:37] + "..."
-    return orjson.dumps(text).decode()
+    return _dumps(text).decode()
 
 
 def _a(value: Value) -> str:
@@ -309,7 +340,7 @@ def _hint(value: Value) -> str:
         return "convert it with bytes() first"
     if hasattr(type(value), "__pydantic_validator__"):
         return 'a model can be a whole value; inside one, use .model_dump(mode="json")'
-    if is_dataclass(value):
+    if hasattr(type(value), "__dataclass_fields__"):
         return "a dataclass can be a whole value; inside one, use dataclasses.asdict()"
     for base in (str, int, float, list, dict):
         if isinstance(value, base):

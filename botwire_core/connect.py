@@ -15,6 +15,8 @@ __all__ = ["connect", "default_url", "scheme_of"]
 
 _stores: dict[tuple[str, float | None, str | None, str], Store] = {}
 
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~")
+
 
 def connect(url: str | None = None, *, timeout: float | None = None, token: str | None = None) -> Store:
     """Give the store that a URL names; the same store for the same arguments, in the whole process.
@@ -64,9 +66,12 @@ def default_url() -> str:
             folder = os.path.abspath(folder)
     else:
         folder = _data_folder()
-    from urllib.parse import quote
+    path = os.path.join(folder, "memory.db")
+    if not _PLAIN.issuperset(path):
+        from urllib.parse import quote  # 3 ms, which most paths do not need
 
-    return "sqlite:///" + quote(os.path.join(folder, "memory.db"))
+        path = quote(path)
+    return "sqlite:///" + path
 
 
 def scheme_of(url: str) -> str:

@@ -6,10 +6,10 @@ The order of members does not count, the order of items does, and 1 is not 1.0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from botwire_core.codec import Value, to_portable
+from botwire_core.records import field, record
 
 __all__ = ["ChangedEntry", "Diff", "PathChange", "changes_inside", "same_value"]
 
@@ -26,7 +26,7 @@ class _Absent:
 ABSENT: Any = _Absent()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PathChange:
     """A place inside a value: `path` as in `profile.tags[0]`; a side that lacks the place is `ABSENT`."""
 
@@ -44,7 +44,7 @@ class PathChange:
         return members
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangedEntry:
     """A key that stands on both sides with different values; `inside` says where they differ."""
 
@@ -58,7 +58,7 @@ class ChangedEntry:
         return list(changes_inside(self.before, self.after))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diff:
     """What it takes to get from one memory to another, each part in byte order of the keys.
 

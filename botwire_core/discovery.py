@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final, TypeVar
 
@@ -13,6 +12,7 @@ import pluggy
 from botwire_core import hookspecs
 from botwire_core.errors import PluginError
 from botwire_core.hookspecs import ENTRY_POINT_GROUP, AdapterSpec, Scope, StoreSpec, hookimpl
+from botwire_core.records import record
 from botwire_core.shipped import SHIPPED_PLUGINS, SHIPPED_STORES
 
 __all__ = [
@@ -30,7 +30,7 @@ S = TypeVar("S", StoreSpec, AdapterSpec)
 OWN_DISTRIBUTION: Final = "botwire"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plugin:
     """A plugin and what it declares; where it is broken, `error` is the cause and it declares nothing."""
 

@@ -132,9 +132,7 @@ class ConflictError(BotWireError):
 
     code = "conflict"
 
-    def __init__(
-        self, message: str, *, hint: str = "", key: str | None = None, version: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", key: str | None = None, version: int | None = None) -> None:
         super().__init__(message, hint=hint)
         self.key = key
         self.version = version

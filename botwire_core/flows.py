@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from botwire_core.protocol import Op
+from botwire_core.records import record
 from botwire_core.store import Store
 
 __all__ = ["Flow", "Give", "ItemFlow", "Wait", "Work", "aiterate", "arun_flow", "ask", "iterate", "run_flow"]
@@ -21,21 +21,21 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wait:
     """Ask to be woken after some seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Work:
     """Ask for something that blocks and is no op, such as writing to a file."""
 
     function: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Give(Generic[T]):
     """Hand items to whoever iterates."""
 

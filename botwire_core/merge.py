@@ -12,9 +12,7 @@ from botwire_core.results import Conflict
 __all__ = ["merge_values"]
 
 
-def merge_values(
-    key: str, base: Value, ours: Value, theirs: Value, strategy: Strategy
-) -> tuple[Value, list[Conflict]]:
+def merge_values(key: str, base: Value, ours: Value, theirs: Value, strategy: Strategy) -> tuple[Value, list[Conflict]]:
     """The value of a key that both sides may have changed since `base`, and the conflicts in it.
 
     An absent side is `MISSING`, in the arguments and in the value. Objects are merged member by member, in the

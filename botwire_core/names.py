@@ -53,9 +53,7 @@ def check_key(key: object) -> str:
         InvalidKeyError: it is not a string, is empty or too long, or holds NUL or half a surrogate pair.
     """
     if not isinstance(key, str):
-        raise InvalidKeyError(
-            f"a key is a string, not {type(key).__name__}", hint="convert it with str() first"
-        )
+        raise InvalidKeyError(f"a key is a string, not {type(key).__name__}", hint="convert it with str() first")
     if not key:
         raise InvalidKeyError("a key cannot be empty", hint=f"use 1 to {MAX_KEY_BYTES:,} bytes of UTF-8")
     return _check_text(key, "key")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
 from botwire_core.discovery import OWN_DISTRIBUTION, Plugin
+from botwire_core.records import record
 from botwire_core.specs import AdapterSpec, StoreSpec
 
 __all__ = ["PluginStatus", "State", "conflict_text", "error_text", "pip_name", "statuses"]
@@ -16,7 +16,7 @@ __all__ = ["PluginStatus", "State", "conflict_text", "error_text", "pip_name", "
 State: TypeAlias = Literal["ready", "missing", "broken", "conflict"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PluginStatus:
     """One thing that a plugin provides, or one broken plugin, as `botwire plugins` shows it."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from botwire_core.codec import Value, to_portable
 from botwire_core.diff import Diff
 from botwire_core.errors import InvalidValueError
+from botwire_core.records import field, record
 
 __all__ = [
     "Change",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """What stands at a key.
 
@@ -60,7 +60,7 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Revision:
     """A committed revision of a namespace; `label` where a snapshot keeps it."""
 
@@ -73,7 +73,7 @@ class Revision:
         return self.number
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespaceInfo:
     """A namespace: its current revision, and which one it was forked from and where."""
 
@@ -89,7 +89,7 @@ class NamespaceInfo:
     """How many keys were written in it since it was made."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stats:
     """How much a namespace holds.
 
@@ -106,7 +106,7 @@ class Stats:
     writes_today: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """One write of one key, as `watch` tells it; `entry.deleted` marks deletes and what has expired since."""
 
@@ -129,7 +129,7 @@ class Change:
         return self.entry.value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangePage:
     """Changes in commit order; all up to `revision` are told, and the next page starts there."""
 
@@ -137,7 +137,7 @@ class ChangePage:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conflict:
     """A key that both sides changed in ways that cannot both stand.
 
@@ -151,7 +151,7 @@ class Conflict:
     theirs: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MergeResult:
     """What a merge did, or with `dry_run` would do.
 
@@ -173,7 +173,7 @@ class MergeResult:
         return not self.conflicts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PurgeResult:
     """What an erasure reached.
 
@@ -189,7 +189,7 @@ class PurgeResult:
     not_reached: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retention:
     """How much of the past a namespace keeps beyond what its forks and snapshots need.
 
@@ -207,7 +207,7 @@ class Retention:
             raise InvalidValueError(f"deleted_for: {self.deleted_for!r} is not a number of seconds")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """One line of an export: a key, its value and its expiry (epoch seconds), and nothing that differs by machine."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from botwire_core.records import record
 
 __all__ = ["Scope"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """The place in an experiment where code runs, as far as somebody knows it; None stands for unknown.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from botwire_core.errors import PluginError
+from botwire_core.records import record
 
 __all__ = ["AdapterSpec", "StoreSpec"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreSpec:
     """A kind of store: the URLs it opens and the function that opens them.
 
@@ -35,7 +35,7 @@ class StoreSpec:
         _check_needs(self.needs, self.install)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AdapterSpec:
     """What a plugin offers to one framework.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from botwire_core.codec import MAX_DEPTH, MAX_VALUE_BYTES
 from botwire_core.names import MAX_KEY_BYTES, MAX_NAMESPACE_CHARACTERS
 from botwire_core.protocol import Op
+from botwire_core.records import record
 
 __all__ = ["Limits", "Store"]
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What a store accepts, in bytes, characters and levels."""
 

@@ -8,7 +8,6 @@ A store that can lock instead overrides `write`.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import math
@@ -94,6 +93,8 @@ class StoreBase(ABC):
 
     async def aclose(self) -> None:
         """Async twin of `close`."""
+        import asyncio  # here, since a program without a loop never pays for it
+
         await asyncio.to_thread(self.close)
 
     # --- writes: each builds a draft, `write` commits it ----------------------------------------------

@@ -144,7 +144,7 @@ class DictStore(HistoryStoreBase):
 
     def _change(self, table: _Table, **members: object) -> None:
         before = table.space
-        table.space = replace(before, **members)  # type: ignore[arg-type]
+        table.space = replace(before, **members)
         self._undo.append(lambda: setattr(table, "space", before))
 
     # --- rows ---------------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from botwire_core.codec import Payload
 from botwire_core.errors import ConflictError
+from botwire_core.records import field, record
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row
 
 __all__ = ["Draft"]
@@ -14,7 +14,7 @@ __all__ = ["Draft"]
 _NOTHING = Payload(TOMBSTONE, b"")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Draft:
     """The rows that a write reads and makes in one namespace; it sees its own rows before it is committed."""
 

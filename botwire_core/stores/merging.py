@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from botwire_core.diff import same_value
 from botwire_core.errors import InvalidValueError
 from botwire_core.merge import merge_values
 from botwire_core.names import check_namespace, log_of, log_row_key
+from botwire_core.records import field, record
 from botwire_core.results import Conflict, MergeResult
 from botwire_core.stores.base import expiry
 from botwire_core.stores.draft import Draft
@@ -25,7 +25,7 @@ __all__ = ["MergeOps"]
 _SNAPSHOT_SECONDS = 7 * 86400.0
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Plan:
     """What a merge has found so far."""
 

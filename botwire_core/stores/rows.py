@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 from botwire_core.clock import from_microseconds
@@ -127,4 +126,6 @@ def in_key_order(rows: Iterable[Row], prefix: str, after: str | None, reverse: b
 
 def log_digest(log: str) -> bytes:
     """What stands for a log where its rows are gone: its name may be what is to be forgotten."""
+    from hashlib import blake2b
+
     return blake2b(log.encode(), digest_size=16).digest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["run_in_thread"]
 
@@ -19,6 +20,8 @@ async def run_in_thread(work: Callable[[A], R], argument: A, executor: Executor 
     A cancellation waits until the work is done, and then goes on: whoever is told that a write was cancelled
     can read at once whether it happened.
     """
+    import asyncio  # here, since a program without a loop never pays for it
+
     future = asyncio.get_running_loop().run_in_executor(executor, work, argument)
     try:
         return await asyncio.shield(future)

@@ -7,7 +7,6 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import apsw
@@ -57,7 +56,7 @@ class Connections:
         try:
             return self._local.connection  # type: ignore[no-any-return]
         except AttributeError:
-            spared = self._spared.pop(threading.get_ident(), None)
+            spared: apsw.Connection | None = self._spared.pop(threading.get_ident(), None)
             return self.adopt(self.open() if spared is None else spared)
 
     def point(self) -> Callable[[str, tuple[Any, ...]], apsw.Cursor]:
@@ -140,23 +139,23 @@ class Connections:
 
     def _prepare_file(self) -> None:
         """Make folder and file as private ones, and refuse places where others could swap the file."""
-        path = Path(self.path)
+        path, parent = self.path, os.path.dirname(self.path)
         try:
-            if not path.parent.exists():
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if path.is_symlink():
+            if not os.path.exists(parent):
+                os.makedirs(parent, mode=0o700, exist_ok=True)
+            if os.path.islink(path):
                 raise StoreUnavailableError(f"{path} is a symbolic link", hint="give the path that it leads to")
-            folder = path.parent.stat().st_mode
+            folder = os.stat(parent).st_mode
             if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
                 raise StoreUnavailableError(
-                    f"everybody may replace files in {path.parent}",
-                    hint=f"chmod o-w {path.parent}, or use another folder",
+                    f"everybody may replace files in {parent}",
+                    hint=f"chmod o-w {parent}, or use another folder",
                 )
-            if path.is_dir():
+            if os.path.isdir(path):
                 raise StoreCorruptError(f"{path} is a folder", hint="give the path of a file")
             with _creating:
                 # Safe though it closes a descriptor of the database: with O_EXCL there was nothing to hold a lock on.
-                if not path.exists():
+                if not os.path.exists(path):
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except FileExistsError:
             pass  # another process was quicker

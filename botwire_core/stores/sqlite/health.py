@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from botwire_core.records import record
 
 __all__ = ["StoreHealth"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreHealth:
     """The state of a store's file; `integrity` is "ok" or says what is wrong."""
 

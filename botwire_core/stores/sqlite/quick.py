@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 import apsw
-import orjson
 
+from botwire_core import codec as values
 from botwire_core import protocol as p
 from botwire_core.arguments import check_limit
-from botwire_core.codec import JSON, Value, decode
-from botwire_core.errors import InvalidValueError
+from botwire_core.codec import JSON, Value
 from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Stats
 from botwire_core.stores.base import expiry
@@ -67,8 +66,8 @@ class QuickPaths(Retainer):
         if known[1] is not None and known[1] <= self._now():
             return p.MISSING
         try:
-            return orjson.loads(data) if codec == JSON else decode(codec, data)
-        except (InvalidValueError, orjson.JSONDecodeError) as error:
+            return values.loads(data) if codec == JSON else values.decode(codec, data)
+        except ValueError as error:
             raise self._damaged(namespace, key) from error
 
     def _learn(self, namespace: str) -> tuple[int, int | None, str, str, tuple[int, ...]] | None:

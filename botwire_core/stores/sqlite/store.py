@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import apsw
 
@@ -22,6 +21,9 @@ from botwire_core.stores.sqlite.quick import QuickPaths
 from botwire_core.stores.sqlite.rows import COLUMNS, row_from
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
 from botwire_core.stores.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["DEFAULT_TIMEOUT", "SqliteStore"]
 
@@ -117,6 +119,8 @@ class SqliteStore(FamilyTables, QuickPaths):
         # One thread for writes, since they go one after the other anyhow, and reads do not queue behind them.
         pools = self._pools
         if pools is None or pools[0] != os.getpid():  # the threads of a parent are not in its child
+            from concurrent.futures import ThreadPoolExecutor
+
             pools = self._pools = (
                 os.getpid(),
                 ThreadPoolExecutor(1, "botwire-writer"),
@@ -234,10 +238,16 @@ class SqliteStore(FamilyTables, QuickPaths):
     # --- errors -----------------------------------------------------------------------------------------------------
 
     def _fault(self, error: apsw.Error, *, committing: bool = False) -> BotWireError:
-        connection = self._connections.current() if self._connections.ready() else None
-        number = connection.system_errno if connection is not None else 0
-        if is_lost(error) and connection is not None and not connection.in_transaction:
-            self._connections.forget()
+        number = 0
+        if self._connections.ready():
+            connection = self._connections.current()
+            try:
+                number = connection.system_errno
+                lost = is_lost(error) and not connection.in_transaction
+            except apsw.ConnectionClosedError:  # by `close` in another thread
+                lost = True
+            if lost:
+                self._connections.forget()
         return fault(error, self.path, system_errno=number, committing=committing)
 
     @staticmethod
