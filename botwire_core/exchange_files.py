@@ -1,23 +1,26 @@
-"""Memory as a file: JSON Lines in key order, read and written line by line, whole or not at all."""
+"""Memory to and from files, as flows: the records of a namespace, or its whole family."""
 
 from __future__ import annotations
 
-import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import IO, Any, BinaryIO, Self, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
-from botwire_core.errors import InvalidKeyError, InvalidValueError
-from botwire_core.exchange import MAX_LINE_BYTES, line_to_record, record_to_line
+from botwire_core.errors import InvalidKeyError, InvalidNamespaceError, InvalidValueError, RevisionPrunedError
+from botwire_core.exchange import line_to_record, record_to_line
 from botwire_core.flows import Flow, Work, ask
-from botwire_core.protocol import Export, ListEntries
+from botwire_core.line_files import FileWriter, LineReader
+from botwire_core.protocol import Export, ExportAll, ExportFamily, Import, ImportFamily, ListEntries
 from botwire_core.results import Entry, Record
 from botwire_core.watching import newest_revision
 
-__all__ = ["Progress", "RecordReader", "RecordWriter", "export_records"]
+if TYPE_CHECKING:
+    from botwire_core.family import FamilyPart
+
+__all__ = ["Progress", "export_family", "export_records", "import_file"]
+
+T = TypeVar("T")
 
 Progress: TypeAlias = Callable[[int], object]
 """Is told now and then how many records are done."""
@@ -25,154 +28,157 @@ Progress: TypeAlias = Callable[[int], object]
 _RECORDS_PER_PAGE = 1000
 
 
-class RecordReader:
-    """Iterates once over the records of a file; an error names its line. Use it with `with`.
+def with_line_numbers(reader: LineReader, parts: Iterator[T]) -> Iterator[T]:
+    """What is made of the lines of a reader; an error names the line that it came from."""
+    while True:
+        try:
+            part = next(parts)
+        except StopIteration:
+            return
+        except (InvalidKeyError, InvalidNamespaceError, InvalidValueError) as error:
+            raise InvalidValueError(
+                f"line {reader.number}: {error.message}",
+                hint=error.hint or "correct the line; nothing was imported",
+            ) from error
+        yield part
+
+
+def read_records(reader: LineReader, progress: Progress | None) -> Iterator[Record]:
+    """The records of a file.
 
     Raises:
-        OSError: the file cannot be opened.
         InvalidValueError: a line is no record, or its key was in a line before.
     """
-
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, progress: Progress | None = None) -> None:
-        self._source = source
-        self._progress = progress
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self._file = (
-            Path(self._source).open("rb") if isinstance(self._source, str | os.PathLike) else _binary(self._source)
-        )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._file is not None and self._file is not self._source:
-            self._file.close()
-
-    def __iter__(self) -> Iterator[Record]:
-        assert self._file is not None, "not entered"
-        seen: set[str] = set()
-        number = 0
-        while line := self._file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if not line.strip():
-                continue
-            try:
-                if len(line) > MAX_LINE_BYTES:
-                    raise InvalidValueError(f"longer than {MAX_LINE_BYTES:,} bytes")
-                record = line_to_record(line)
-                if record.key in seen:
-                    raise InvalidValueError(f"the key {record.key!r} was in a line before")
-            except (InvalidKeyError, InvalidValueError) as error:
-                raise InvalidValueError(
-                    f"line {number}: {error.message}", hint=error.hint or "correct the line; nothing was imported"
-                ) from error
-            seen.add(record.key)
-            yield record
-            if self._progress is not None and len(seen) % _RECORDS_PER_PAGE == 0:
-                self._progress(len(seen))
-        if self._progress is not None:
-            self._progress(len(seen))
-
-
-class RecordWriter:
-    """Writes records to a file that appears whole or not at all, readable by its owner alone (0600).
-
-    An open binary file and what is no regular file, such as a pipe, are written to as they are.
-    """
-
-    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
-        self._target = target
-        self._path: Path | None = None
-        self._temporary: Path | None = None
-        self._file: IO[bytes] | None = None
-
-    def open(self) -> None:
-        """Open what is written to: beside the target, so that it can take its place in one step."""
-        if not isinstance(self._target, str | os.PathLike):
-            self._file = _binary(self._target)
-            return
-        path = Path(self._target).resolve()  # a link stays a link, and what it leads to is replaced
-        if path.exists() and not path.is_file():
-            self._file = path.open("wb")
-            return
-        descriptor, name = tempfile.mkstemp(prefix=".botwire-export-", dir=path.parent)
-        self._path, self._temporary = path, Path(name)
-        self._file = os.fdopen(descriptor, "wb")
-
-    def write(self, records: Sequence[Record]) -> None:
-        """Write records, a line each."""
-        assert self._file is not None, "not opened"
-        self._file.write(b"".join(map(record_to_line, records)))
-
-    def finish(self) -> None:
-        """Bring everything to disk and put the file where it belongs."""
-        assert self._file is not None, "not opened"
-        self._file.flush()
-        if self._file is self._target:
-            return
-        if self._temporary is not None and self._path is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._temporary.replace(self._path)
-            self._temporary = None
-            _sync_folder(self._path.parent)
-        else:
-            self._file.close()
-
-    def discard(self) -> None:
-        """Leave nothing behind of what is not finished."""
-        if self._file is not None and self._file is not self._target:
-            self._file.close()
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
-            self._temporary = None
+    seen: set[str] = set()
+    for record in with_line_numbers(reader, map(line_to_record, reader)):
+        if record.key in seen:
+            raise InvalidValueError(
+                f"line {reader.number}: the key {record.key!r} was in a line before",
+                hint="correct the line; nothing was imported",
+            )
+        seen.add(record.key)
+        yield record
+        if progress is not None and len(seen) % _RECORDS_PER_PAGE == 0:
+            progress(len(seen))
+    if progress is not None:
+        progress(len(seen))
 
 
 def export_records(
-    namespace: str, at: int | None, history: bool, writer: RecordWriter, progress: Progress | None
+    namespace: str, at: int | None, history: bool, writer: FileWriter, progress: Progress | None
 ) -> Flow[int]:
-    """Write a namespace by pages and give the number of records; with `history` all pages show one moment."""
-    count = 0
-    after: str | None = None
+    """Write a namespace and give the number of records; with `history` they show one moment."""
+
+    def write(records: Sequence[Record]) -> None:
+        writer.write(b"".join(map(record_to_line, records)))
+
     try:
         yield Work(writer.open)
-        if history and at is None:
-            at = yield from ask(newest_revision(namespace))
-        while True:
-            if history:
-                page = yield from ask(Export(namespace, after, _RECORDS_PER_PAGE, at))
-            else:
-                page = [*map(_record, (yield from ask(ListEntries(namespace, "", after, _RECORDS_PER_PAGE))))]
-            if page:
-                yield Work(partial(writer.write, page))
-                count += len(page)
-                after = page[-1].key
-            if progress is not None:
-                progress(count)
-            if len(page) < _RECORDS_PER_PAGE:
-                break
+        if history and not writer.can_restart:
+            count = yield from ask(ExportAll(namespace, write, at))
+        else:
+            try:
+                count = yield from _export_pages(namespace, at, history, write, progress)
+            except RevisionPrunedError:
+                if at is not None:
+                    raise
+                # The moment was let go while its pages were read. To protect it would be a write, which a kill leaves.
+                yield Work(writer.restart)
+                count = yield from ask(ExportAll(namespace, write))
+        if progress is not None:
+            progress(count)
         yield Work(writer.finish)
     finally:
         writer.discard()
     return count
 
 
+def _export_pages(
+    namespace: str,
+    at: int | None,
+    history: bool,
+    write: Callable[[Sequence[Record]], object],
+    progress: Progress | None,
+) -> Flow[int]:
+    count = 0
+    after: str | None = None
+    if history and at is None:
+        at = yield from ask(newest_revision(namespace))
+    while True:
+        if history:
+            page = yield from ask(Export(namespace, after, _RECORDS_PER_PAGE, at))
+        else:
+            page = [*map(_record, (yield from ask(ListEntries(namespace, "", after, _RECORDS_PER_PAGE))))]
+        if page:
+            yield Work(partial(write, page))
+            count += len(page)
+            after = page[-1].key
+        if len(page) < _RECORDS_PER_PAGE:
+            return count
+        if progress is not None:
+            progress(count)
+
+
+def export_family(namespace: str, writer: FileWriter, progress: Progress | None) -> Flow[int]:
+    """Write a namespace with its past and its forks and give the number of versions; they show one moment."""
+    from botwire_core.family import FamilyRow
+    from botwire_core.family_lines import FAMILY_HEADER, part_to_line
+
+    rows = 0
+
+    def write(parts: Sequence[FamilyPart]) -> None:
+        nonlocal rows
+        writer.write(b"".join(map(part_to_line, parts)))
+        rows += sum(isinstance(part, FamilyRow) for part in parts)
+        if progress is not None:
+            progress(rows)
+
+    try:
+        yield Work(writer.open)
+        yield Work(partial(writer.write, FAMILY_HEADER))
+        count = yield from ask(ExportFamily(namespace, write))
+        yield Work(writer.finish)
+    finally:
+        writer.discard()
+    return count
+
+
+def import_file(
+    namespace: str, author: str | None, source: str | os.PathLike[str] | BinaryIO, progress: Progress | None
+) -> Flow[int]:
+    """Write what a file holds, records or a family, and give the number of records or versions."""
+    from botwire_core.family_lines import is_family_header
+
+    reader = LineReader(source)
+    try:
+        yield Work(reader.open)
+        lines = iter(reader)
+        if next(with_line_numbers(reader, map(is_family_header, [reader.first]))):
+            next(lines)
+            return (yield from ask(ImportFamily(namespace, read_family(reader, lines, progress))))
+        return (yield from ask(Import(namespace, read_records(reader, progress), author)))
+    finally:
+        reader.close()
+
+
+def read_family(reader: LineReader, lines: Iterator[bytes], progress: Progress | None) -> Iterator[FamilyPart]:
+    """The parts of a family, from the lines after the first.
+
+    Raises:
+        InvalidValueError: a line is no part of a family, or cannot follow those before it, or the end is missing.
+    """
+    from botwire_core.family import FamilyRow, check_family
+    from botwire_core.family_lines import line_to_part
+
+    rows = 0
+    for part in with_line_numbers(reader, check_family(map(line_to_part, lines))):
+        yield part
+        rows += isinstance(part, FamilyRow)
+        if progress is not None and isinstance(part, FamilyRow) and rows % _RECORDS_PER_PAGE == 0:
+            progress(rows)
+    if progress is not None:
+        progress(rows)
+
+
 def _record(entry: Entry) -> Record:
     return Record(entry.key, entry.value, None if entry.expires_at is None else entry.expires_at.timestamp())
-
-
-def _binary(file: Any) -> IO[bytes]:
-    if isinstance(file, io.TextIOBase) or not (hasattr(file, "write") or hasattr(file, "readline")):
-        raise InvalidValueError(
-            f"{type(file).__name__} is neither a path nor a binary file", hint='open it with mode "rb" or "wb"'
-        )
-    opened: IO[bytes] = file
-    return opened
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,6 @@ from botwire_core.errors import InvalidValueError, UnsupportedError
 from botwire_core.flows import Flow, ItemFlow, aiterate, arun_flow, iterate, run_flow
 from botwire_core.memory_handle import MemoryHandle
 from botwire_core.names import check_prefix
-from botwire_core.protocol import Import
 from botwire_core.results import Change, Revision
 from botwire_core.watching import changes_as_they_come, newest_revision
 
@@ -61,7 +60,9 @@ class StreamMethods(MemoryHandle):
         """Async twin of `watch`: `async for change in memory.awatch()`."""
         return aiterate(self.store, self._changes(prefix, self._check_since(since), timeout))
 
-    def export(self, target: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None) -> int:
+    def export(
+        self, target: str | os.PathLike[str] | BinaryIO, *, full: bool = False, progress: Progress | None = None
+    ) -> int:
         r"""Write all entries to a file as JSON Lines in key order, and give their number.
 
         A line holds key, value and expiry and nothing else, so that equal memory gives equal bytes. It shows one
@@ -70,10 +71,15 @@ class StreamMethods(MemoryHandle):
 
         Args:
             target: A path, or a binary file that is open for writing.
-            progress: Called now and then with the number of records so far.
+            full: Write every version that is kept, with its times, the snapshots, and all forks with theirs, for
+                `import_` to make all of it anew; gives the number of versions.
+            progress: Called now and then with the number of records so far; with `full`, of versions, in the thread
+                that the store works in.
 
         Raises:
             OSError: the file cannot be written.
+            InvalidValueError: `full` of a namespace that is not there.
+            UnsupportedError: `full` of a store that keeps no past, or of a moment in the past.
 
         >>> import io
         >>> memory.set("likes", ["tea"])
@@ -82,16 +88,20 @@ class StreamMethods(MemoryHandle):
         >>> memory.export(file), file.getvalue()
         (1, b'{"key":"likes","value":["tea"]}\n')
         """
-        return run_flow(self.store, self._export(target, progress))
+        return run_flow(self.store, self._export(target, full, progress))
 
-    async def aexport(self, target: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None) -> int:
+    async def aexport(
+        self, target: str | os.PathLike[str] | BinaryIO, *, full: bool = False, progress: Progress | None = None
+    ) -> int:
         """Async twin of `export`."""
-        return await arun_flow(self.store, self._export(target, progress))
+        return await arun_flow(self.store, self._export(target, full, progress))
 
     def import_(self, source: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None) -> int:
         """Write the records of a file in one transaction, all or nothing, and give their number.
 
-        Other keys stay as they are; a record that has expired is not written.
+        Other keys stay as they are; a record that has expired is not written. A file that `export(full=True)` made
+        is known by its first line: this namespace and the forks in it are made anew, none of which may be there,
+        and the number is that of the versions.
 
         Args:
             source: A path, or a binary file that is open for reading, with lines as `export` writes them.
@@ -99,8 +109,10 @@ class StreamMethods(MemoryHandle):
 
         Raises:
             OSError: the file cannot be read.
-            UnsupportedError: the store keeps no past, and so cannot undo what a bad line comes after.
+            UnsupportedError: the store keeps no past, and so cannot undo what a bad line comes after; or it is in
+                memory, and versions are missing in the middle of what the file holds.
             InvalidValueError: a line is no record, or repeats a key; the message names it: "line 17: ...".
+            ConflictError: the file was made with `full=True`, and one of its namespaces is there already.
 
         >>> import io
         >>> memory.import_(io.BytesIO(b'{"key": "likes", "value": ["tea"]}'))
@@ -108,19 +120,11 @@ class StreamMethods(MemoryHandle):
         >>> memory.get("likes")
         ['tea']
         """
-        from botwire_core.exchange_files import RecordReader
-
-        target = self._ops.target
-        with RecordReader(source, progress) as records:
-            return self.store.run(Import(target, records, self.author))
+        return run_flow(self.store, self._import(source, progress))
 
     async def aimport_(self, source: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None) -> int:
         """Async twin of `import_`."""
-        from botwire_core.exchange_files import RecordReader
-
-        target = self._ops.target
-        with RecordReader(source, progress) as records:
-            return await self.store.arun(Import(target, records, self.author))
+        return await arun_flow(self.store, self._import(source, progress))
 
     def _changes(self, prefix: str, since: int | Change | None, timeout: float | None) -> ItemFlow[Change]:
         if timeout is not None and (
@@ -145,9 +149,20 @@ class StreamMethods(MemoryHandle):
             return since
         raise InvalidValueError(f"since: {since!r} is no revision", hint="use change.revision, or a change itself")
 
-    def _export(self, target: str | os.PathLike[str] | BinaryIO, progress: Progress | None) -> Flow[int]:
-        from botwire_core.exchange_files import RecordWriter, export_records
+    def _export(self, target: str | os.PathLike[str] | BinaryIO, full: bool, progress: Progress | None) -> Flow[int]:
+        from botwire_core.exchange_files import export_family, export_records
+        from botwire_core.line_files import FileWriter
 
-        return export_records(
-            self.namespace, self.as_of, "history" in self.store.features, RecordWriter(target), progress
-        )
+        if not full:
+            history = "history" in self.store.features
+            return export_records(self.namespace, self.as_of, history, FileWriter(target), progress)
+        if self.as_of is not None:
+            raise UnsupportedError(
+                "the whole past cannot be exported as it stood", hint="leave out full=True, or export what at() is of"
+            )
+        return export_family(self.namespace, FileWriter(target), progress)
+
+    def _import(self, source: str | os.PathLike[str] | BinaryIO, progress: Progress | None) -> Flow[int]:
+        from botwire_core.exchange_files import import_file
+
+        return import_file(self._ops.target, self.author, source, progress)
