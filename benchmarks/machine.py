@@ -34,7 +34,6 @@ def describe() -> str:
         ["date (UTC)", datetime.now(UTC).strftime("%Y-%m-%d %H:%M")],
         ["botwire", f"{botwire.__version__}, commit {_output('git', 'rev-parse', '--short', 'HEAD')}"],
         ["machine", f"{os.cpu_count()} cores of {_processor()}, {_memory()} GiB, {platform.system()} {_release()}"],
-        ["load while it ran", " ".join(f"{one:.1f}" for one in os.getloadavg())],
         ["write of 4 KiB and fdatasync", f"{_sync():,.0f} µs"],
         ["Python", platform.python_version()],
         ["SQLite", f"{apsw.sqlite_lib_version()} (apsw), {sqlite3.sqlite_version} (sqlite3)"],

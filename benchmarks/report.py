@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -101,6 +102,8 @@ class Report:
 
     cases: list[Case] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
+    load: float = 0.0
+    """Of the machine, over the last minute of the run; the run itself is 1 of it."""
 
     def add(self, case: Case, *goals: Goal) -> None:
         self.cases.append(case)
@@ -108,6 +111,7 @@ class Report:
 
     def show(self, json_path: Path | None) -> None:
         """Print ratios against goals first, then all cases; also write everything as JSON if asked."""
+        self.load = os.getloadavg()[0]
         print(goals_table([[self]]))
         for case in self.cases:
             print(case.table())
@@ -121,7 +125,7 @@ class Report:
         for case in data["cases"]:
             series = {name: [Round(**one) for one in rounds] for name, rounds in case.pop("series").items()}
             cases.append(Case(series=series, **case))
-        return cls(cases, [Goal(**goal) for goal in data["goals"]])
+        return cls(cases, [Goal(**goal) for goal in data["goals"]], data["load"])
 
     @classmethod
     def joined(cls, runs: Sequence[Report]) -> Report:

@@ -69,9 +69,9 @@ def write_page(results: Path) -> None:
     for name, runs in found.items():
         command = f"```bash\npython benchmarks/{' '.join(SCRIPTS[name])}\n```\n"
         tables = [case.table() for case in Report.joined(runs).cases]
-        text = replaced(
-            text, name, "\n".join([f"{len(runs)} run{'s' if len(runs) > 1 else ''} of\n\n{command}", *tables])
-        )
+        how_often = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+        loads = ", ".join(f"{run.load:.1f}" for run in runs)
+        text = replaced(text, name, "\n".join([f"{how_often} at a load of {loads}:\n\n{command}", *tables]))
     for name, scripts in GOALS.items():
         text = replaced(text, name, goals_table(found[script] for script in scripts if script in found))
     PAGE.write_text(text, encoding="utf-8")
