@@ -6,6 +6,7 @@ from botwire_core.testing.stores.changes import ChangesContract
 from botwire_core.testing.stores.compare import CompareContract
 from botwire_core.testing.stores.erasure import ErasureContract
 from botwire_core.testing.stores.expiry import ExpiryContract
+from botwire_core.testing.stores.families import FamilyContract
 from botwire_core.testing.stores.forks import ForkContract
 from botwire_core.testing.stores.keys import KeyContract
 from botwire_core.testing.stores.listing import ListingContract
@@ -43,6 +44,13 @@ class StoreContract(
 
 
 class HistoryContract(
-    ForkContract, PastContract, CompareContract, MergeContract, ChangesContract, TransferContract, ErasureContract
+    ForkContract,
+    PastContract,
+    CompareContract,
+    MergeContract,
+    ChangesContract,
+    TransferContract,
+    FamilyContract,
+    ErasureContract,
 ):
     """What a store does besides that names "history" in its features."""

@@ -72,6 +72,18 @@ class ExpiryContract(StoreBench):
         assert str(expires_at.tzinfo) == "UTC"
         assert expires_at.timestamp() == pytest.approx(clock() + 90, abs=2)
 
+    def test_a_key_tells_how_long_it_has_left(self, space: Space, clock: ManualClock) -> None:
+        def left(key: str) -> float | None:
+            return space.run(p.TimeLeft(space.name, key))
+
+        space.set("k", 1, ttl=90)
+        space.set("stays", 1)
+        assert left("k") == pytest.approx(90, abs=2)
+        clock.advance(60)
+        assert left("k") == pytest.approx(30, abs=2)
+        clock.advance(30)
+        assert [left(key) for key in ("k", "stays", "nothing")] == [None, None, None]
+
     def test_a_write_without_ttl_takes_the_expiry_away(self, space: Space, clock: ManualClock) -> None:
         space.set("a", 1, ttl=60)
         space.set("b", 1, ttl=60)

@@ -59,6 +59,7 @@ class KeyContract(StoreBench):
         for op in (
             p.Get(name, key),
             p.GetEntry(name, key),
+            p.TimeLeft(name, key),
             p.GetMany(name, ("fine", key)),
             p.ReadLog(name, key),
             p.Set(name, key, one),
@@ -94,6 +95,7 @@ class KeyContract(StoreBench):
         for op in (
             p.Get(name, "k"),
             p.GetEntry(name, "k"),
+            p.TimeLeft(name, "k"),
             p.GetMany(name, ("k",)),
             p.ListKeys(name),
             p.ListEntries(name),

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from botwire_core import protocol as p
+from botwire_core.codec import encode
 from botwire_core.errors import InvalidKeyError, InvalidValueError
 from botwire_core.results import Record
+from botwire_core.store import Store
 from botwire_core.testing.clock import ManualClock
 from botwire_core.testing.stores.bench import StoreBench
 from botwire_core.testing.stores.space import Space
+from botwire_core.testing.stores.threads import in_threads
 from botwire_core.testing.stores.values import VALUES
 
 __all__ = ["TransferContract", "export"]
@@ -44,6 +47,30 @@ class TransferContract(StoreBench):
         expiries = {record.key: record.expires_at for record in records if record.expires_at is not None}
         assert expiries == {"expires": pytest.approx(clock() + 59, abs=2)}
         assert export(space, size=3) == export(space, size=1) == records
+
+    def test_everything_is_handed_out_from_one_moment(self, space: Space, store: Store) -> None:
+        count = 2500
+        records = [Record("first", 0), *(Record(f"k{number:04}", number) for number in range(count)), Record("z", 0)]
+        space.run(p.Import(space.name, records))
+        told: list[list[Record]] = []
+
+        def work(number: int) -> None:
+            for turn in range(1, 9):
+                if number:
+                    store.run(p.SetMany(space.name, (("first", encode(turn)), ("z", encode(turn)))))
+                    continue
+                pages: list[Record] = []
+                assert store.run(p.ExportAll(space.name, pages.extend)) == len(pages)
+                told.append(pages)
+
+        in_threads(2, work)
+        for pages in told:
+            assert [record.key for record in pages] == [record.key for record in records]
+            assert pages[0].value == pages[-1].value
+        pages = []
+        assert space.run(p.ExportAll(space.name, pages.extend)) == count + 2
+        assert pages == export(space)
+        assert space.run(p.ExportAll(space.name, pages.extend, at=0)) == 0
 
     def test_equal_memory_gives_equal_exports(self, space: Space) -> None:
         space.set("a", 1, author="ann")
