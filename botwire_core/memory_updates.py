@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from botwire_core.arguments import check_limit
 from botwire_core.codec import Value
 from botwire_core.memory_handle import MemoryHandle
 from botwire_core.names import check_key, check_log
-from botwire_core.protocol import GetEntry, ReadLog
-from botwire_core.results import Entry
+from botwire_core.protocol import ReadLog, TimeLeft
 from botwire_core.transaction import Transaction
 
 __all__ = ["UpdateMethods"]
@@ -92,11 +89,11 @@ class UpdateMethods(MemoryHandle):
         >>> 59 < memory.ttl("code") <= 60
         True
         """
-        return _seconds_left(self.store.run(GetEntry(self.namespace, check_key(key), self.as_of)))
+        return self.store.run(TimeLeft(self.namespace, check_key(key), self.as_of))
 
     async def attl(self, key: str) -> float | None:
         """Async twin of `ttl`."""
-        return _seconds_left(await self.store.arun(GetEntry(self.namespace, check_key(key), self.as_of)))
+        return await self.store.arun(TimeLeft(self.namespace, check_key(key), self.as_of))
 
     def transaction(self) -> Transaction:
         """Begin a transaction, for `with` or `async with`: what it collects is done at the end, all or nothing.
@@ -108,9 +105,3 @@ class UpdateMethods(MemoryHandle):
         [1, 1]
         """
         return Transaction(self.store, self._ops)
-
-
-def _seconds_left(entry: Entry | None) -> float | None:
-    if entry is None or entry.expires_at is None:
-        return None
-    return max(0.0, (entry.expires_at - datetime.now(UTC)).total_seconds())

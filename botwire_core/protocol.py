@@ -74,6 +74,7 @@ __all__ = [
     "Snapshot",
     "Step",
     "Strategy",
+    "TimeLeft",
     "Transact",
 ]
 
@@ -118,6 +119,15 @@ class Get(Op[Value | Missing]):
 @record
 class GetEntry(Op[Entry | None]):
     """The entry at a key, or None."""
+
+    namespace: str
+    key: str
+    at: int | None = None
+
+
+@record
+class TimeLeft(Op[float | None]):
+    """The seconds until a key expires, by the store's clock; None where it never does or is not there."""
 
     namespace: str
     key: str
@@ -358,14 +368,14 @@ class DeleteSnapshot(Op[bool]):
 
 @record
 class Resolve(Op[int]):
-    """The revision that a number, a snapshot's label or a datetime names.
+    """The revision that a number, a snapshot's label or a datetime names; None names the current one.
 
     A datetime gives the last revision committed at or before it, and must know its time zone. A revision
     that is not reached yet, or an unknown label, is an `InvalidValueError`.
     """
 
     namespace: str
-    moment: int | str | datetime
+    moment: int | str | datetime | None = None
 
 
 @record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from botwire_core.flows import Give, ItemFlow, Wait, ask
@@ -18,12 +17,10 @@ SHORTEST_WAIT: Final = 0.01
 LONGEST_WAIT: Final = 0.1
 """Seconds between two looks when nothing happens."""
 
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-
 
 def newest_revision(namespace: str) -> Resolve:
-    """An op that gives the current revision of a namespace, by any clock."""
-    return Resolve(namespace, _END_OF_TIME)
+    """An op that gives the current revision of a namespace."""
+    return Resolve(namespace)
 
 
 def changes_as_they_come(

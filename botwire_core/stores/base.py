@@ -255,6 +255,10 @@ class StoreBase(ABC):
         row = self.live_row(op.namespace, op.key, op.at)
         return None if row is None else self._entry(op.namespace, row)
 
+    def _time_left(self, op: p.TimeLeft) -> float | None:
+        row = self.live_row(op.namespace, op.key, op.at)
+        return None if row is None or row.expires is None else max(0.0, (row.expires - self._now()) / 1_000_000)
+
     def _get_many(self, op: p.GetMany) -> dict[str, Value]:
         rows = self.live_rows_of(op.namespace, op.keys, op.at)
         return {key: self._value(op.namespace, row) for key, row in rows.items()}
@@ -362,6 +366,7 @@ class StoreBase(ABC):
     RUNNERS: ClassVar[dict[type, str]] = {
         p.Get: "_get",
         p.GetEntry: "_get_entry",
+        p.TimeLeft: "_time_left",
         p.GetMany: "_get_many",
         p.ListKeys: "_list_keys",
         p.ListEntries: "_list_entries",

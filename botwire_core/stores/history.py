@@ -182,6 +182,8 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     def _resolve(self, op: p.Resolve) -> int:
         space = self.find(check_namespace(op.namespace))
         moment = op.moment
+        if moment is None:
+            return 0 if space is None else space.head
         if isinstance(moment, datetime):
             if moment.tzinfo is None:
                 raise InvalidValueError(

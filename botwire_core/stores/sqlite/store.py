@@ -37,7 +37,7 @@ _READS: Final[frozenset[type]] = frozenset(
     {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.ListSnapshots, p.Resolve, p.GetHistory}
     | {p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention, p.ExportAll, p.ExportFamily}
 )
-_POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry})
+_POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry, p.TimeLeft})
 
 
 class SqliteStore(FamilyTables, QuickPaths):
