@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.rows import Row
 from botwire_core.stores.spaces import View
 
-__all__ = ["ChangeOps", "purge_reaches"]
+__all__ = ["ChangeOps", "erased_floor", "purge_reaches"]
 
 _IMPORT_ROWS = 5000
 _EXPORT_ROWS = 1000
@@ -32,6 +32,19 @@ def purge_reaches(target: str, key: str) -> bool:
     True
     """
     return key == target or key.startswith(target if target[-1] in "/:" else target + "/")
+
+
+def erased_floor(view: View, erased: Mapping[int, Sequence[tuple[int, int]]]) -> int:
+    """The highest version that a view loses with the erased rows: revision and version of each, by space."""
+    return max(
+        (
+            version
+            for level in view
+            for revision, version in erased.get(level.space, ())
+            if level.reaches(revision)
+        ),
+        default=0,
+    )
 
 
 class ChangeOps(HistoryPrimitives):
@@ -155,7 +168,9 @@ class ChangeOps(HistoryPrimitives):
                     continue
                 draft = self.draft(op.namespace, current)
                 for row in list(self.newest_rows(current.lineage, op.target, None, False)):
-                    if purge_reaches(op.target, row.key) and draft.remove(row.key, None):
+                    # What is not live may still have a version below those that were erased.
+                    if purge_reaches(op.target, row.key) and (row.live(draft.now) or row.key in keys):
+                        draft.hide(row.key)
                         keys.add(row.key)
                         ancestors |= {
                             level.space

@@ -18,7 +18,7 @@ from botwire_core.names import log_of
 from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily, Op
 from botwire_core.records import field, record, replace
 from botwire_core.results import Retention, Revision
-from botwire_core.stores.changes import purge_reaches
+from botwire_core.stores.changes import erased_floor, purge_reaches
 from botwire_core.stores.history import HistoryStoreBase
 from botwire_core.stores.rows import Row, log_digest
 from botwire_core.stores.spaces import Level, Space, View
@@ -210,6 +210,7 @@ class DictStore(HistoryStoreBase):
     def erase(self, spaces: list[Space], target: str) -> tuple[set[str], int]:
         keys: set[str] = set()
         count = 0
+        erased: dict[int, list[tuple[int, int]]] = {}
         for space in spaces:
             table = self._tables[space.id]
             gone = [row for row in table.rows if purge_reaches(target, row.key)]
@@ -222,11 +223,14 @@ class DictStore(HistoryStoreBase):
                 if found:
                     log = log_digest(found[0])
                     table.log_floors[log] = max(table.log_floors.get(log, -1), found[1])
-            self._change(table, floor=max(table.space.floor, *(row.version for row in gone)))
+            erased[space.id] = [(row.revision, row.version) for row in gone]
             self._undo.append(partial(setattr, table, "rows", table.rows))
             self._undo.append(partial(setattr, table, "by_key", table.by_key))
             table.rows = [row for row in table.rows if not purge_reaches(target, row.key)]
             table.by_key = {key: rows for key, rows in table.by_key.items() if not purge_reaches(target, key)}
+        for space in spaces:
+            table = self._tables[space.id]
+            self._change(table, floor=max(table.space.floor, erased_floor(space.lineage, erased)))
         return keys, count
 
     def after_purge(self) -> None:

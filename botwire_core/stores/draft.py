@@ -76,6 +76,12 @@ class Draft:
         self._add(key, before, _NOTHING, before.created, None, author)
         return True
 
+    def hide(self, key: str) -> None:
+        """Take away what shines through since an erasure, above every version that was erased with it."""
+        before = self.newest(key)
+        version = max(before.version if before is not None else 0, self.floor) + 1
+        self.rows[key] = Row(key, version, 0, TOMBSTONE, b"", self.now, self.now)
+
     def batch(self) -> Batch:
         return Batch(self.namespace, tuple(self.rows.values()), self.expect)
 

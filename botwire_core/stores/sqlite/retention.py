@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botwire_core.errors import StoreBusyError
 from botwire_core.names import end_of_prefix, log_of
-from botwire_core.stores.changes import purge_reaches
+from botwire_core.stores.changes import erased_floor, purge_reaches
 from botwire_core.stores.rows import TOMBSTONE, log_digest
 from botwire_core.stores.spaces import Space
 from botwire_core.stores.sqlite.rows import checksum
@@ -100,24 +100,26 @@ class Retainer(VersionLog):
     def erase(self, spaces: list[Space], target: str) -> tuple[set[str], int]:
         keys: set[str] = set()
         count = 0
+        erased: dict[int, list[tuple[int, int]]] = {}
         for space in spaces:
             rows = self.every(
-                "SELECT id, key, version FROM versions WHERE space = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)",
+                "SELECT id, key, revision, version FROM versions WHERE space = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)",
                 (space.id, target, end_of_prefix(target)),
             )
             gone = [row for row in rows if purge_reaches(target, row[1])]
             if not gone:
                 continue
             self._keep_counters(space.id)
-            for id, key, _ in gone:
+            for id, key, _, _ in gone:
                 self._note_log_row(space.id, key)
                 self.execute("DELETE FROM versions WHERE id = ?", (id,))
-            self.execute(
-                "UPDATE spaces SET floor = max(floor, ?) WHERE id = ?",
-                (max(version for _, _, version in gone), space.id),
-            )
-            keys |= {key for _, key, _ in gone}
+            erased[space.id] = [(revision, version) for _, _, revision, version in gone]
+            keys |= {key for _, key, _, _ in gone}
             count += len(gone)
+        for space in spaces:
+            floor = erased_floor(space.lineage, erased)
+            if floor:
+                self.execute("UPDATE spaces SET floor = max(floor, ?) WHERE id = ?", (floor, space.id))
         return keys, count
 
     def after_purge(self) -> None:

@@ -99,6 +99,27 @@ class ErasureContract(StoreBench):
         assert space.append("log", "z") == ["log/0000000000000000002"]
         assert [entry.value for entry in space.history("k")] == ["new"]
 
+    def test_old_versions_never_match_in_the_forks_that_a_purge_reached_either(self, space: Space) -> None:
+        for value in range(5):
+            space.set("k", value)
+        idle, busy = space.fork("idle"), space.fork("busy")
+        busy.set("k", "own")
+        early = space.fork("early", at=2)
+        space.run(p.Purge(space.name, "k"))
+        assert idle.set("k", "new", if_version=0) > 5
+        assert busy.set("k", "new", if_version=0) > 6
+        assert early.set("k", "new", if_version=0) == 3
+
+    @pytest.mark.parametrize("deleted", [False, True], ids=["standing", "deleted"])
+    def test_old_versions_never_match_where_a_purge_bared_an_ancestors_key(self, space: Space, deleted: bool) -> None:
+        space.set("k", 1)
+        if deleted:
+            space.delete("k")
+        fork = space.fork("fork")
+        versions = [fork.set("k", value) for value in range(5)]
+        fork.run(p.Purge("fork", "k"))
+        assert fork.set("k", "new", if_version=0) > versions[-1]
+
     def test_a_purge_of_nothing_erases_nothing(self, space: Space) -> None:
         space.set("k", 1)
         result = space.run(p.Purge(space.name, "nothing"))
