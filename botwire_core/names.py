@@ -102,9 +102,14 @@ def check_label(label: object) -> str:
 def log_row_key(log: str, number: int) -> str:
     """The key of row `number` of a log.
 
+    Raises:
+        InvalidKeyError: the number has more than 19 digits, since the log has a row with the last one.
+
     >>> log_row_key("chat", 7)
     'chat/0000000000000000007'
     """
+    if number >= 10**LOG_DIGITS:
+        raise InvalidKeyError(f"the log {_shown(log)} has used up its row numbers", hint="append to another log")
     return f"{log}/{number:0{LOG_DIGITS}d}"
 
 

@@ -181,6 +181,7 @@ class StoreBase(ABC):
         number = draft.next_numbers.get(op.log)
         if number is None:
             number = self.next_number(draft, op.log)
+        number = max(number, draft.written_numbers.get(op.log, -1) + 1)
         keys = []
         for payload in op.payloads:
             self._check_payload(payload)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from botwire_core.codec import Payload
 from botwire_core.errors import ConflictError
+from botwire_core.names import log_of
 from botwire_core.records import field, record
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row
 
@@ -28,6 +29,8 @@ class Draft:
     rows: dict[str, Row] = field(default_factory=dict)
     next_numbers: dict[str, int] = field(default_factory=dict)
     """The next row number of each log that was appended to."""
+    written_numbers: dict[str, int] = field(default_factory=dict)
+    """The highest row number of each log that has a row in this draft, written under its key or appended."""
 
     def newest(self, key: str) -> Row | None:
         """The newest row of a key, deleted or not."""
@@ -91,4 +94,7 @@ class Draft:
         version = (before.version if before is not None else self.floor) + 1
         row = Row(key, version, 0, payload.codec, payload.data, created, self.now, expires, author)
         self.rows[key] = row
+        place = log_of(key)
+        if place is not None:
+            self.written_numbers[place[0]] = max(place[1], self.written_numbers.get(place[0], -1))
         return row

@@ -103,7 +103,8 @@ class Retainer(VersionLog):
         erased: dict[int, list[tuple[int, int]]] = {}
         for space in spaces:
             rows = self.every(
-                "SELECT id, key, revision, version FROM versions WHERE space = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)",
+                "SELECT id, key, revision, version FROM versions"
+                " WHERE space = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)",
                 (space.id, target, end_of_prefix(target)),
             )
             gone = [row for row in rows if purge_reaches(target, row[1])]

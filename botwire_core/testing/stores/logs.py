@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 from botwire_core import protocol as p
-from botwire_core.codec import encode
+from botwire_core.codec import Value, encode
+from botwire_core.errors import InvalidKeyError
 from botwire_core.store import Store
 from botwire_core.testing.clock import ManualClock
 from botwire_core.testing.stores.bench import StoreBench
@@ -53,6 +54,26 @@ class LogContract(StoreBench):
         assert space.append("other", "x") == [_row(0, "other")]
         assert space.read("chat") == ["a", "b", "c"]
         assert space.keys("chat/") == [_row(0), _row(1), _row(2)]
+
+    def test_an_append_sees_the_rows_that_its_transaction_wrote_by_key(self, space: Space) -> None:
+        def appended(*values: Value) -> p.Append:
+            return p.Append(space.name, "chat", tuple(map(encode, values)))
+
+        steps = (
+            p.Set(space.name, _row(0), encode("set")),
+            appended("a"),
+            p.Set(space.name, _row(2), encode("set too")),
+            appended("b", "c"),
+        )
+        assert space.run(p.Transact(space.name, steps)) == [1, [_row(1)], 1, [_row(3), _row(4)]]
+        assert space.read("chat") == ["set", "a", "set too", "b", "c"]
+
+    def test_a_log_whose_last_number_is_taken_refuses_more_rows(self, space: Space) -> None:
+        space.set(_row(10**19 - 2), "last but one")
+        assert space.append("chat", "last") == [_row(10**19 - 1)]
+        with pytest.raises(InvalidKeyError):
+            space.append("chat", "one more")
+        assert space.read("chat") == ["last but one", "last"]
 
     def test_one_append_is_one_revision(self, space: Space) -> None:
         before = space.revision
