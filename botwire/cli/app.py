@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -58,7 +59,18 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a character gets an escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")
-    app()
+    _app_for(sys.argv[1:])()
+
+
+def _app_for(arguments: list[str]) -> typer.Typer:
+    """The app with no other command than the one that is asked for, where it is known which."""
+    chosen = [command for command in app.registered_commands if command.name == (arguments or [""])[0]]
+    if not chosen:
+        return app
+    # typer works out the options of every command it is given, which takes longer than most commands do.
+    small = copy.copy(app)
+    small.registered_commands = chosen
+    return small
 
 
 def _print_version(wanted: bool) -> None:

@@ -27,6 +27,7 @@ class Result:
 
     @property
     def json(self) -> Any:
+        assert self.raw, self.err
         return json.loads(self.raw)
 
     @property
