@@ -216,6 +216,8 @@ class ForkContract(StoreBench):
         assert fork.contents() == {}
         fork.set("k", 1)
         assert space.contents() == {}
+        with pytest.raises(ConflictError):
+            space.beside("unwritten").fork("unwritten")
 
     def test_a_fork_with_a_time_to_live_expires_whole(self, space: Space, clock: ManualClock) -> None:
         space.set("k", 1)
