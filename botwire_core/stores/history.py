@@ -129,7 +129,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
         check_namespace(op.name)
         ttl = check_ttl(op.ttl)
         with self.exclusive():
-            if self.find(op.name) is not None:
+            if self.find(op.name) is not None or op.name == op.namespace:
                 raise ConflictError(
                     f"there is a namespace {op.name!r} already", hint="fork to another name, or drop() it first"
                 )

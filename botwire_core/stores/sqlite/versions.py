@@ -180,9 +180,7 @@ class VersionLog(SpaceRecords):
         if level.upto is None:
             return True
         pruned, forgotten = self.one("SELECT pruned, forgotten FROM spaces WHERE id = ?", (level.space,))
-        return (level.upto >= pruned and level.upto >= forgotten) or (
-            level.upto >= forgotten and self.pinned(level.space, level.upto, level.upto + 1)
-        )
+        return level.upto >= max(pruned, forgotten) or self.pinned(level.space, level.upto, level.upto + 1)
 
     def _check_not_forgotten(self, level: Level) -> None:
         forgotten = self.forgotten(level)
@@ -203,15 +201,13 @@ class VersionLog(SpaceRecords):
             " ORDER BY revision LIMIT 1",
             (level.space, key, level.upto),
         )
-        if after is None:
-            if before is None:
-                self._check_not_forgotten(level)
-            return
-        if after[1] == (before[0] if before else 0):
+        if before is None:
+            self._check_not_forgotten(level)  # a key that came again may have been there before
+        if after is None or after[1] == (before[0] if before else 0):
             return
         # Rows are missing in between. What a fork or snapshot protects at or after the moment shows that none of
         # them had come by then.
-        if before is not None and self.pinned(level.space, level.upto, after[0]):
+        if self.pinned(level.space, level.upto, after[0]):
             return
         raise RevisionPrunedError(
             f"{key!r} as it stood at revision {level.upto} is no longer kept",
@@ -237,6 +233,8 @@ class VersionLog(SpaceRecords):
             yield row_from(columns)
 
     def level_keys(self, level: Level, after: int) -> set[str]:
+        if not self._whole(level):
+            level = Level(level.space)  # the newest row of a key stays, so it names what was pruned below
         return {columns[1] for columns in self._level_log("id, key", level, after)}
 
     def _level_log(self, columns: str, level: Level, after: int) -> Iterator[tuple[Any, ...]]:
@@ -276,8 +274,9 @@ class VersionLog(SpaceRecords):
         """How many rows other than deletes a space has from a time on (microseconds)."""
         first = self._first_row(space, "updated", since - 1)
         found = self.one(
-            "SELECT count(*) FROM versions WHERE id >= ? AND id < ? AND codec != ? AND updated >= ?",
-            (first, (space + 1) << ROW_BITS, TOMBSTONE, since),
+            # By the time of their end, since a sweep makes what has expired look like a delete.
+            "SELECT count(*) FROM versions WHERE id >= ? AND id < ? AND (gone IS NULL OR gone > 0) AND updated >= ?",
+            (first, (space + 1) << ROW_BITS, since),
         )
         return int(found[0])
 
