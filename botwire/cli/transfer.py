@@ -18,15 +18,18 @@ __all__ = ["export", "import_"]
 def export(
     namespace: Namespace,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - for standard output.", show_default=False)],
+    full: Annotated[
+        bool, typer.Option("--full", help="With history, snapshots and forks, to make all of it anew.")
+    ] = False,
     at: At = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Write a namespace as JSON Lines: key, value and expiry, in the order of the keys."""
     memory = open_memory(namespace, url, at)
-    total = open_memory(namespace, url).stats().keys if sys.stderr.isatty() else None
+    total = open_memory(namespace, url).stats().keys if sys.stderr.isatty() and not full else None
     with _progress("Exporting", total) as progress:
-        count = memory.export(sys.stdout.buffer if file == "-" else file, progress=progress)
+        count = memory.export(sys.stdout.buffer if file == "-" else file, full=full, progress=progress)
     if as_json and file != "-":
         print_json({"namespace": namespace, "file": file, "records": count})
     else:

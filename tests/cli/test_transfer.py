@@ -34,6 +34,21 @@ def test_an_export_looks_at_the_past(botwire: Botwire) -> None:
     assert botwire("export", "notes", "-", "--at", "1").raw == b'{"key":"a","value":1}\n'
 
 
+def test_a_full_export_makes_history_and_forks_anew(botwire: Botwire) -> None:
+    memory = Memory("notes")
+    memory.set("mood", "calm")
+    memory.set("mood", "angry")
+    memory.snapshot("before")
+    memory.fork("notes-v2").set("mood", "happy")
+    assert botwire("export", "notes", "all.jsonl", "--full").code == 0
+    elsewhere = ("--url", "sqlite:///elsewhere.db")
+    assert botwire("import", "notes", "all.jsonl", *elsewhere).code == 0
+    versions = botwire("history", "notes", "mood", "--json", *elsewhere).json["versions"]
+    assert [entry["value"] for entry in versions] == ["angry", "calm"]
+    assert botwire("get", "notes-v2", "mood", *elsewhere).out == '"happy"\n'
+    assert botwire("import", "notes", "all.jsonl", *elsewhere).code == 4
+
+
 def test_a_bad_line_is_named_and_nothing_is_imported(botwire: Botwire) -> None:
     lines = b'{"key": "a", "value": 1}\n{"key": "b", "value": NaN}\n'
     result = botwire("import", "notes", "-", stdin=lines)
