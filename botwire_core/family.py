@@ -206,9 +206,7 @@ class _Rules:
         for member in self.members:
             for merge in member.merges:
                 _require(1 <= merge.source <= len(self.members), f"source: there is no member {merge.source}")
-                source = self.members[merge.source - 1]
-                _require(source.name is not None and source is not member, f"source: {merge.source} cannot be merged")
-                _count(merge.revision, "a merge's revision", 0, source.head)
+                _count(merge.revision, "a merge's revision", 0, self.members[merge.source - 1].head)
             merged = {(merge.source, merge.keys) for merge in member.merges}
             _require(len(merged) == len(member.merges), "a merge comes twice")
 
