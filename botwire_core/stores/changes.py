@@ -15,7 +15,7 @@ from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Change, ChangePage, PurgeResult, Record
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.rows import Row
-from botwire_core.stores.spaces import View
+from botwire_core.stores.spaces import Level, View
 
 __all__ = ["ChangeOps", "erased_floor", "purge_reaches"]
 
@@ -100,7 +100,7 @@ class ChangeOps(HistoryPrimitives):
         for level in reversed(view):
             if level.upto is not None and level.upto <= since:
                 continue
-            forgotten = self.forgotten(level)
+            forgotten = self.forgotten(Level(level.space, since))
             if since < forgotten:
                 raise self.pruned(since, forgotten)
             yield from self.level_rows(level, since)

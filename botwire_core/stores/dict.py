@@ -262,11 +262,11 @@ class DictStore(HistoryStoreBase):
         self._tables[space.id].snapshots.pop(label, None)
         return there
 
-    def merge_point(self, target: Space, source: Space, keys: str) -> int | None:
-        return self._merged.get((target.id, source.id, keys))
+    def merge_point(self, target: Space, source: int, keys: str) -> int | None:
+        return self._merged.get((target.id, source, keys))
 
-    def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
-        place = target.id, source.id, keys
+    def add_merge_point(self, target: Space, source: int, keys: str, revision: int) -> None:
+        place = target.id, source, keys
         self._undo.append(partial(_put_back, self._merged, place, self._merged.get(place)))
         self._merged[place] = revision
 

@@ -18,7 +18,7 @@ from botwire_core.stores.base import expiry
 from botwire_core.stores.draft import Draft
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.rows import Row
-from botwire_core.stores.spaces import Level, Space, View, common_ancestor, view_at
+from botwire_core.stores.spaces import Level, Space, View, common_ancestor
 
 __all__ = ["MergeOps"]
 
@@ -57,7 +57,7 @@ class MergeOps(HistoryPrimitives):
                 self.check_kept(theirs)
             ours = target.lineage if target else ()
             draft = self.draft(op.namespace, target)
-            plan = self._plan(op, draft, self._base(op, target, source, ours, theirs), theirs)
+            plan = self._plan(op, draft, self._base(op, target, ours, theirs), theirs)
             applied = not op.dry_run and (op.strategy != "fail" or not plan.conflicts)
             snapshot = None
             revision = target.head if target else 0
@@ -66,7 +66,7 @@ class MergeOps(HistoryPrimitives):
                     snapshot = self._keep(target, draft.now)
                     revision += 1
                     self.insert(target, draft.rows.values(), revision)
-                self.add_merge_point(target, source, op.keys, source.head if op.other_at is None else op.other_at)
+                self._remember(op, target, theirs[0], source.head)
             return MergeResult(applied, plan.written, plan.deleted, plan.appended, plan.conflicts, snapshot, revision)
 
     def _keep(self, target: Space, now: int) -> str:
@@ -75,17 +75,27 @@ class MergeOps(HistoryPrimitives):
             self.add_snapshot(target, label, target.head, expiry(now, _SNAPSHOT_SECONDS))
         return label
 
-    def _base(self, op: p.Merge, target: Space | None, source: Space, ours: View, theirs: View) -> View:
-        """Where the two sides parted: at the last merge of these keys, else at the fork point, else nowhere."""
-        merged = self.merge_point(target, source, op.keys) if target else None
-        if merged is not None and (op.other_at is None or merged <= op.other_at):
-            return view_at(source.lineage, merged)
-        shared = common_ancestor(ours, theirs)
-        if shared is None:
-            return ()
-        i, j = shared
-        bounds = [level.upto for level in (ours[i], theirs[j]) if level.upto is not None]
-        return (Level(ours[i].space, min(bounds) if bounds else None), *ours[i + 1 :])
+    def _remember(self, op: p.Merge, target: Space, merged: Level, head: int) -> None:
+        """Note how far ours has theirs now, unless a merge before came further."""
+        revision = head if merged.upto is None else merged.upto
+        before = self.merge_point(target, merged.space, op.keys)
+        if before is None or revision > before:
+            self.add_merge_point(target, merged.space, op.keys, revision)
+
+    def _base(self, op: p.Merge, target: Space | None, ours: View, theirs: View) -> View:
+        """Where the two sides parted: at the last merge of these keys or at the fork point, else nowhere."""
+        shared, place = common_ancestor(ours, theirs) or (-1, -1)
+        for i, level in enumerate(theirs):
+            merged = self.merge_point(target, level.space, op.keys) if target else None
+            known = [] if merged is None else [merged]
+            if i == place:
+                if ours[shared].upto is None:
+                    return theirs[i:]
+                known.append(ours[shared].upto or 0)
+            if known:
+                upto = max(known) if level.upto is None else min(level.upto, max(known))
+                return (Level(level.space, upto), *theirs[i + 1 :])
+        return ()
 
     def _plan(self, op: p.Merge, draft: Draft, base: View, theirs: View) -> _Plan:
         plan = _Plan()

@@ -94,7 +94,10 @@ class HistoryPrimitives(StoreBase):
 
     @abstractmethod
     def forgotten(self, level: Level) -> int:
-        """The revision of the level's space below which deleted keys may have been forgotten whole."""
+        """The revision below which keys that stood at the end of a level may have been deleted and forgotten whole.
+
+        0 where a fork, a snapshot or a merge protects the end of the level: what stood there is kept.
+        """
 
     @abstractmethod
     def revision_at(self, level: Level, moment: int) -> int | None:
@@ -119,11 +122,11 @@ class HistoryPrimitives(StoreBase):
         """Let go of it, tell whether it was there."""
 
     @abstractmethod
-    def merge_point(self, target: Space, source: Space, keys: str) -> int | None:
-        """The revision of the source up to which the target has merged these keys."""
+    def merge_point(self, target: Space, source: int, keys: str) -> int | None:
+        """The revision of the source, a space's id, up to which the target has merged these keys."""
 
     @abstractmethod
-    def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
+    def add_merge_point(self, target: Space, source: int, keys: str, revision: int) -> None:
         """Remember it, and protect that revision of the source."""
 
     @abstractmethod
@@ -194,6 +197,10 @@ class HistoryPrimitives(StoreBase):
 
     def changed_keys(self, one: View, other: View) -> set[str]:
         """The keys that may differ between two views: those written since their nearest common ancestor."""
+        for view in (one, other):
+            # Only the first level can end at a moment that nothing protects.
+            if view and view[0].upto is not None and view[0].upto < (oldest := self.forgotten(view[0])):
+                raise self.pruned(view[0].upto, oldest)
         shared = common_ancestor(one, other)
         if shared is None:
             return {key for level in (*one, *other) for key in self.level_keys(level, 0)}
@@ -201,10 +208,7 @@ class HistoryPrimitives(StoreBase):
         keys = {key for level in (*one[:i], *other[:j]) for key in self.level_keys(level, 0)}
         bounds = [level.upto for level in (one[i], other[j]) if level.upto is not None]
         if bounds and one[i].upto != other[j].upto:
-            since = min(bounds)
-            if since < self.forgotten(one[i]):
-                raise self.pruned(since, self.forgotten(one[i]))
-            keys |= self.level_keys(Level(one[i].space, max(bounds) if len(bounds) == 2 else None), since)
+            keys |= self.level_keys(Level(one[i].space, max(bounds) if len(bounds) == 2 else None), min(bounds))
         return keys
 
     @staticmethod

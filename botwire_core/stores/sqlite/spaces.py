@@ -128,7 +128,14 @@ class SpaceRecords(HistoryStoreBase):
         )
 
     def forgotten(self, level: Level) -> int:
-        return int(self.one("SELECT forgotten FROM spaces WHERE id = ?", (level.space,))[0])
+        revision = int(self.one("SELECT forgotten FROM spaces WHERE id = ?", (level.space,))[0])
+        if level.upto is not None and level.upto < revision and self.pinned(level.space, level.upto, level.upto + 1):
+            return 0
+        return revision
+
+    def pinned(self, space: int, first: int, end: int) -> bool:
+        """Whether a fork, a snapshot or a merge protects a revision from `first` to below `end`."""
+        raise NotImplementedError
 
     def lineage(self, id: int) -> View:
         """The space of an id and its ancestors."""
@@ -196,16 +203,16 @@ class SpaceRecords(HistoryStoreBase):
         self.execute("DELETE FROM snapshots WHERE space = ? AND label = ?", (space.id, label))
         return there
 
-    def merge_point(self, target: Space, source: Space, keys: str) -> int | None:
+    def merge_point(self, target: Space, source: int, keys: str) -> int | None:
         found = self.one(
-            "SELECT revision FROM merges WHERE source = ? AND target = ? AND keys = ?", (source.id, target.id, keys)
+            "SELECT revision FROM merges WHERE source = ? AND target = ? AND keys = ?", (source, target.id, keys)
         )
         return None if found is None else int(found[0])
 
-    def add_merge_point(self, target: Space, source: Space, keys: str, revision: int) -> None:
+    def add_merge_point(self, target: Space, source: int, keys: str, revision: int) -> None:
         self.execute(
             "INSERT OR REPLACE INTO merges (source, target, keys, revision) VALUES (?, ?, ?, ?)",
-            (source.id, target.id, keys, revision),
+            (source, target.id, keys, revision),
         )
 
     def merge_points(self, target: Space) -> list[tuple[int, str, int]]:

@@ -272,6 +272,19 @@ class MergeContract(StoreBench):
         assert _merge(space, "fork").written == ["k", "late"]
         assert space.contents() == {"k": 3, "late": 1}
 
+    def test_merging_a_moment_that_was_merged_already_brings_nothing_and_takes_nothing_back(self, space: Space) -> None:
+        space.set("k", 0)
+        fork = space.fork("fork")
+        fork.set("k", 1)
+        then = fork.revision
+        fork.set("k", 2)
+        assert _merge(space, "fork").written == ["k"]
+        space.set("k", "mine")
+        for other_at in (then, None):
+            result = _merge(space, "fork", other_at=other_at)
+            assert (result.applied, result.written, result.conflicts) == (True, [], [])
+        assert space.get("k") == "mine"
+
     def test_an_expiry_comes_along_and_what_has_expired_does_not(self, space: Space, clock: ManualClock) -> None:
         space.set("mine", 1)
         fork = space.fork("fork")
