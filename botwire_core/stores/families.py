@@ -68,7 +68,7 @@ class FamilyOps(HistoryPrimitives):
         from botwire_core.family import FamilyMember, FamilySnapshot, MergePoint
 
         numbers = {space.id: number for number, space in enumerate(spaces, 1)}
-        named = {space.id for space in spaces if space.name is not None}
+        heads = {space.id: space.head for space in spaces}
         members = []
         for space in spaces:
             snapshots: tuple[FamilySnapshot, ...] = ()
@@ -86,9 +86,9 @@ class FamilyOps(HistoryPrimitives):
                 merges = tuple(
                     sorted(
                         (
-                            MergePoint(numbers[source], keys, revision)
+                            MergePoint(numbers[source], keys, min(revision, heads[source]))
                             for source, keys, revision in self.merge_points(space)
-                            if source in named
+                            if source in numbers
                         ),
                         key=lambda one: (one.source, one.keys),
                     )
@@ -202,9 +202,7 @@ class FamilyOps(HistoryPrimitives):
             if one.expires is None or one.expires > now:
                 self.add_snapshot(space, one.label, one.revision, one.expires, one.created)
         for merge in member.merges:
-            source = spaces[merge.source - 1]
-            if source.name is not None:
-                self.add_merge_point(space, source, merge.keys, merge.revision)
+            self.add_merge_point(space, spaces[merge.source - 1].id, merge.keys, merge.revision)
 
     RUNNERS: ClassVar[dict[type, str]] = {p.ExportFamily: "_export_family", p.ImportFamily: "_import_family"}
 
