@@ -7,6 +7,7 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
 import apsw
@@ -83,7 +84,8 @@ class Connections:
         connection = self._local.__dict__.pop("connection", None)
         self._local.__dict__.pop("point", None)
         if connection is not None:
-            connection.close(True)
+            with suppress(apsw.Error):  # it is closed all the same; what failed here failed before, and was told
+                connection.close(True)
 
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones.

@@ -13,11 +13,13 @@ from botwire_core import codec as values
 from botwire_core import protocol as p
 from botwire_core.arguments import check_limit
 from botwire_core.codec import JSON, Value
+from botwire_core.errors import BotWireError
 from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Stats
 from botwire_core.stores.base import expiry
 from botwire_core.stores.sqlite.retention import Retainer
 from botwire_core.stores.sqlite.rows import INSERT, checksum, outer_checksum
+from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_in_space, state_of_space
 
 __all__ = ["QuickPaths"]
@@ -39,6 +41,10 @@ class QuickPaths(Retainer):
         """Whether the next write should take along some of what nobody can see any more."""
         raise NotImplementedError
 
+    def commit_fault(self, error: apsw.Error) -> BotWireError:
+        """What an error means for a commit that it came from."""
+        raise NotImplementedError
+
     def _get(self, op: p.Get) -> Value | p.Missing:
         if op.at is not None:
             return super()._get(op)
@@ -53,7 +59,7 @@ class QuickPaths(Retainer):
             raise
         found = self._connections.point()(known[2], (known[0], key, namespace, *known[4])).get
         if found is None:
-            del self._gets[namespace]
+            self._gets.pop(namespace, None)  # unless another thread saw it first
             return super()._get(op)
         space, revision, codec, gone, inner, data = found
         if not codec:  # no row, or a tombstone
@@ -131,6 +137,8 @@ class QuickPaths(Retainer):
             if version % _PRUNE_EVERY == 0:
                 return None
         row = last_id + 1
+        if row >> ROW_BITS != id:  # the space is full, which the derived way tells
+            return None
         revision = head + 1
         payload = op.payload
         data = payload.data
@@ -146,6 +154,8 @@ class QuickPaths(Retainer):
             )
         except apsw.ConstraintError:
             return None
+        except apsw.IOError as error:  # the statement is its own commit
+            raise self.commit_fault(error) from error
         return cast(int, version)
 
     def _list_keys(self, op: p.ListKeys) -> list[str]:

@@ -148,12 +148,13 @@ class SqliteStore(FamilyTables, QuickPaths):
                 raise
             try:
                 connection.execute("COMMIT")
-            except apsw.Error as error:
+            except BaseException as error:
                 self._forget_new_spaces()
-                reason = self._fault(error, committing=True)
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                raise reason from error
+                if isinstance(error, apsw.Error):
+                    raise self._fault(error, committing=True) from error
+                raise
         finally:
             lock.release()
 
@@ -166,12 +167,12 @@ class SqliteStore(FamilyTables, QuickPaths):
     def consistent(self) -> Iterator[None]:
         connection = self._connections.current()
         inside: bool = connection.in_transaction
-        if not inside:
-            connection.execute("BEGIN")
         try:
+            if not inside:
+                connection.execute("BEGIN")
             yield
         finally:
-            if not inside:
+            if not inside and connection.in_transaction:  # SQLite ends it itself where the disk fails
                 connection.execute("COMMIT")
 
     def sweep_is_due(self) -> bool:
@@ -236,6 +237,9 @@ class SqliteStore(FamilyTables, QuickPaths):
         )
 
     # --- errors -----------------------------------------------------------------------------------------------------
+
+    def commit_fault(self, error: apsw.Error) -> BotWireError:
+        return self._fault(error, committing=True)
 
     def _fault(self, error: apsw.Error, *, committing: bool = False) -> BotWireError:
         number = 0

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from botwire_core.errors import RevisionPrunedError
+from botwire_core.errors import RevisionPrunedError, StoreFullError
 from botwire_core.names import LOG_DIGITS, end_of_prefix
 from botwire_core.stores.rows import TOMBSTONE, Row
 from botwire_core.stores.spaces import Level, Space, View
@@ -38,6 +38,11 @@ class VersionLog(SpaceRecords):
         before = "SELECT revision FROM versions WHERE space = ? AND key = ? ORDER BY revision DESC LIMIT 1"
         for row in rows:
             id += 1
+            if id >> ROW_BITS != space.id:  # the next id is the next space's
+                raise StoreFullError(
+                    f"{space.name!r} was written {1 << ROW_BITS:,} times, which is all that its numbers allow",
+                    hint="fork it, and go on in the fork",
+                )
             gone = -row.updated if row.codec == TOMBSTONE else row.expires
             inner = checksum(space.id, row.key.encode(), revision, row.codec, gone, row.data)
             outer = outer_checksum(id, row.version, row.created, row.updated, row.author)
