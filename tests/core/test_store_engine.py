@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
+import apsw
 import pytest
+from typing_extensions import Buffer
 
 from botwire_core import protocol as p
-from botwire_core.errors import RevisionPrunedError
-from botwire_core.stores.sqlite import SqliteStore
+from botwire_core.codec import encode
+from botwire_core.errors import CommitUnknownError, RevisionPrunedError, StoreFullError, StoreUnavailableError
+from botwire_core.stores.sqlite import SqliteStore, connections
 from botwire_core.testing import ManualClock
 from botwire_core.testing.stores.space import Space
 
@@ -116,3 +123,123 @@ def test_a_merge_of_a_moment_before_the_fork_point_is_the_base_of_the_next(space
     result = target.run(p.Merge("target", "fork"))
     assert (result.written, result.conflicts) == (["k", "own"], [])
     assert target.get("k") == 2
+
+
+def test_a_namespace_that_has_used_up_its_rows_says_so_and_touches_no_other(space: Space, store: SqliteStore) -> None:
+    other = space.beside("other")
+    space.set("k", 0)
+    other.set("k", "other")
+    file = apsw.Connection(store.path)
+    file.execute("UPDATE spaces SET last_row = (1 << 32) - 2 WHERE name = ?", (space.name,))
+    file.close()
+    assert space.set("k", 1) == 2
+    with pytest.raises(StoreFullError):
+        space.set("k", 2)
+    with pytest.raises(StoreFullError):
+        space.append("log", 1)
+    assert space.get("k") == 1
+    assert other.set("k", "again") == 2
+    assert [entry.value for entry in other.history("k")] == ["again", "other"]
+    assert space.fork("fork").set("k", 2) == 3
+
+
+def test_readers_of_a_namespace_that_comes_and_goes_see_it_or_see_nothing(
+    space: Space, store: SqliteStore, scale: Callable[[int], int]
+) -> None:
+    done = threading.Event()
+
+    def read() -> set[object]:
+        seen: set[object] = set()
+        while not done.is_set():
+            seen.add(store.run(p.Get(space.name, "k")))
+        return seen
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            readers = [pool.submit(read) for _ in range(8)]
+            for _ in range(scale(2000)):
+                space.set("k", "here")
+                space.run(p.Drop(space.name))
+            done.set()
+            assert set.union(*(reader.result() for reader in readers)) <= {"here", p.MISSING}
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+
+
+class FaultyFile(apsw.VFSFile):
+    """A file of SQLite's that fails at what the test names."""
+
+    failing: ClassVar[set[str]] = set()
+
+    def xSync(self, flags: int) -> None:
+        self._fail("sync")
+        super().xSync(flags)
+
+    def xWrite(self, data: Buffer, offset: int) -> None:
+        self._fail("write")
+        super().xWrite(data, offset)
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        self._fail("read")
+        return super().xRead(amount, offset)
+
+    def _fail(self, what: str) -> None:
+        if what in self.failing:
+            raise apsw.IOError(what)
+
+
+class FaultyDisk(apsw.VFS):
+    def __init__(self) -> None:
+        super().__init__("botwire-faulty", "unix", makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        return FaultyFile("unix", name, flags)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Put what the disk shall fail at into this set."""
+    monkeypatch.setattr(FaultyFile, "failing", set())
+    disk = FaultyDisk()
+    yield FaultyFile.failing
+    disk.unregister()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("fault", ["sync", "write"])
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+def test_a_disk_that_fails_in_a_commit_leaves_its_outcome_unknown_and_says_so(
+    failing: set[str], space: Space, fault: str, many: bool
+) -> None:
+    space.set("k", 0)
+    space.set("k", 1)
+    failing.add(fault)
+    with pytest.raises(CommitUnknownError):
+        if many:
+            space.run(p.SetMany(space.name, (("k", encode(2)),)))
+        else:
+            space.set("k", 2)
+    failing.clear()
+    assert space.get("k") in (1, 2)
+    space.set("k", 3)
+    assert space.get("k") == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_disk_that_fails_in_a_read_is_named_and_the_next_read_works(
+    failing: set[str], store: SqliteStore, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space.run(p.SetMany(space.name, tuple((f"k{number}", encode("x" * 3000)) for number in range(1000))))
+    store.close()
+    pragmas = tuple(one for one in connections._PRAGMAS if one[0] != "mmap_size")
+    monkeypatch.setattr(connections, "_PRAGMAS", pragmas)  # so that pages come by read
+    assert space.get("k1") != p.MISSING
+    failing.add("read")
+    with pytest.raises(StoreUnavailableError) as caught:
+        space.entries()
+    assert isinstance(caught.value.__cause__, apsw.IOError)
+    failing.clear()
+    assert len(space.entries()) == 1000
