@@ -3,7 +3,7 @@
     python benchmarks/bench_chat.py
     python benchmarks/bench_chat.py --lengths 10,1000,10000 --contender my_module:MyHistory
 
-All lengths are measured in the same rounds, so that "at 10,000 messages against at 1,000" is a ratio like any other.
+What BotWire takes at 10,000 messages against at 1,000 is measured in rounds of its own.
 """
 
 from __future__ import annotations
@@ -24,57 +24,65 @@ APPENDS, READS = 5, 20
 LIMIT = "row each, apsw"
 
 
+def filled(made: Any, length: int, stack: ExitStack, missing: dict[str, str]) -> Any:
+    """A contender in a folder of its own with so many messages; None where it is not installed, or that is too long."""
+    contender = made()
+    if length > getattr(contender, "longest", length):
+        return None
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="botwire-bench-"))
+    try:
+        contender.open(folder)
+    except (ImportError, NotImplementedError) as error:
+        missing[contender.name] = f"{error or 'not installed'}"
+        return None
+    stack.callback(contender.close)
+    contender.fill([make_message(number) for number in range(length)])
+    found = contender.read()
+    assert len(found) == length
+    assert found[3].content == make_message(3).content
+    return contender
+
+
 def compare(options: argparse.Namespace) -> Report:
+    report = Report()
+    report.add(*append_goals(by_length(options)))
     classes = [BotwireHistory, BotwireHistoryFull, *HISTORIES, *map(resolve_name, options.contender)]
-    missing: dict[str, str] = {}
-    with ExitStack() as stack:
-        live: dict[int, dict[str, Any]] = {length: {} for length in options.lengths}
-        for length in options.lengths:
+    for length in options.lengths:
+        missing: dict[str, str] = {}
+        with ExitStack() as stack:
             say(f"fill histories with {length:,} messages")
-            for made in classes:
-                contender = made()
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="botwire-bench-"))
-                try:
-                    contender.open(folder)
-                except (ImportError, NotImplementedError) as error:
-                    missing[contender.name] = f"{error or 'not installed'}"
-                    continue
-                stack.callback(contender.close)
-                contender.fill([make_message(number) for number in range(length)])
-                found = contender.read()
-                assert len(found) == length
-                assert found[3].content == make_message(3).content
-                live[length][contender.name] = contender
-        report = Report()
-        for length, contenders in live.items():  # reads first: appends make the histories longer
+            found = [filled(made, length, stack, missing) for made in classes]
+            contenders = {one.name: one for one in found if one is not None}
+            # Reads first: appends make the histories longer.
             report.add(case(f"read all {length:,} messages", contenders, "read", [()] * READS, options, missing))
             title = f"the last 10 of {length:,} messages"
             report.add(case(title, contenders, "last", [(10,)] * READS, options, missing))
-        for length, contenders in live.items():
             title = f"append one message at {length:,}"
-            arguments = [(make_message(5),)] * APPENDS
             goals = []
             if length == max(options.lengths):
                 text = f"{title}: SQLChatMessageHistory to ours, both synced"
                 goals.append(Goal(text, title, "SQLChatMessageHistory", "botwire FULL", at_least=3))
+            arguments = [(make_message(5),)] * APPENDS
             report.add(case(title, contenders, "append", arguments, options, missing), *goals)
-        report.add(*append_goals(by_length(live, options.rounds, missing)))
-        return report
+    return report
 
 
-def by_length(live: dict[int, dict[str, Any]], rounds: int, missing: dict[str, str]) -> Case:
-    """Our own histories against themselves, at all lengths."""
-    say("append by length")
+def by_length(options: argparse.Namespace) -> Case:
+    """Our own histories of all lengths in the same rounds, with nobody else around."""
     functions: dict[str, Callable[[], list[int]]] = {}
-    message = make_message(5)
-    for length, contenders in live.items():
-        for name in ("botwire", "botwire FULL"):
-            functions[f"{name}, {length:,} messages"] = lambda one=contenders[name]: call_each(  # type: ignore[misc]
-                one.append, [(message,)] * APPENDS
-            )
-    lengths = sorted(live)
-    reference = f"botwire, {lengths[-2]:,} messages" if len(lengths) > 1 else next(iter(functions))
-    return Case("append one message, by length", reference, interleave(functions, rounds * 4, dict(missing)))
+    arguments = [(make_message(5),)] * APPENDS
+    with ExitStack() as stack:
+        for made in (BotwireHistory, BotwireHistoryFull):
+            for length in options.lengths:
+                contender = filled(made, length, stack, {})
+                functions[f"{made.name}, {length:,} messages"] = lambda one=contender: call_each(  # type: ignore[misc]
+                    one.append, arguments
+                )
+        title = "append one message, by length"
+        say(title)
+        lengths = sorted(options.lengths)
+        reference = f"botwire, {lengths[-2] if len(lengths) > 1 else lengths[0]:,} messages"
+        return Case(title, reference, interleave(functions, options.rounds * 6, {}))
 
 
 def append_goals(case: Case) -> tuple[Case, Goal, Goal]:

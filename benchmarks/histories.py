@@ -27,6 +27,7 @@ class History:
 
     name = "?"
     note = "?"
+    longest = 10**9  # messages that it is measured with
     history: Any
 
     def open(self, folder: str) -> None:
@@ -111,8 +112,11 @@ class CommunitySql(History):
 
 
 class CommunityFile(History):
+    """It writes the whole file at every message: a long one keeps the disk busy, which slows those that sync."""
+
     name = "FileChatMessageHistory"
     note = "no sync"
+    longest = 1000
 
     def open(self, folder: str) -> None:
         from langchain_community.chat_message_histories import FileChatMessageHistory
