@@ -84,6 +84,8 @@ class Connections:
         connection = self._local.__dict__.pop("connection", None)
         self._local.__dict__.pop("point", None)
         if connection is not None:
+            with self._guard:
+                self._open.pop(connection, None)  # an error that somebody keeps can keep the connection too
             with suppress(apsw.Error):  # it is closed all the same; what failed here failed before, and was told
                 connection.close(True)
 
