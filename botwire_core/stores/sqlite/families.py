@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from botwire_core.stores.rows import TOMBSTONE, Row
 from botwire_core.stores.spaces import Level, Space
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import COLUMNS, INSERT, checksum, outer_checksum, row_from
+from botwire_core.stores.sqlite.rows import COLUMNS, INSERT, checksum, outer_checksum, record_checksum, row_from
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import bounds
 
@@ -42,13 +42,15 @@ class FamilyTables(Retainer):
         if space.name is not None:
             self.make_room(space.name)
         parent = space.lineage[1] if len(space.lineage) > 1 else None
+        origin = space.created, space.expires, parent.space if parent else None, space.forked_at
         (id,) = self.one(
             "INSERT INTO spaces (name, created, expires, parent, forked_at, head, floor, forgotten, pruned,"
-            " keep_versions, keep_deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " keep_versions, keep_deleted, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
-                *(space.name, space.created, space.expires, parent.space if parent else None, space.forked_at),
+                *(space.name, *origin),
                 *(space.head, space.floor, space.forgotten, space.pruned),
                 *(space.retention.versions, float(space.retention.deleted_for)),
+                record_checksum(*origin),
             ),
         )
         for log, number in log_floors.items():

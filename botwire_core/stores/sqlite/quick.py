@@ -18,7 +18,7 @@ from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Stats
 from botwire_core.stores.base import expiry
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import INSERT, checksum, outer_checksum
+from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_in_space, state_of_space
 
@@ -65,7 +65,11 @@ class QuickPaths(Retainer):
         if not codec:  # no row, or a tombstone
             check_key(key)
             return p.MISSING
-        if checksum(space, raw, revision, codec, gone, data) != inner:
+        try:
+            intact = checksum(space, raw, revision, codec, gone, data) == inner
+        except TypeError:  # a flipped bit can make a column of another type
+            intact = False
+        if not intact:
             raise self._damaged(namespace, key)
         if gone is not None and gone <= self._now():
             return p.MISSING
@@ -170,19 +174,22 @@ class QuickPaths(Retainer):
         now = self._now()
         page = 1000 if limit is None else min(limit, 1000)
         keys: list[str] = []
-        if len(view) > 1:
-            for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, after, False, page):
-                if gone is None or gone > now:
-                    keys.append(key)
-                    if len(keys) == limit:
-                        break
-            return keys
-        while True:
-            found = self.level_page("key, gone", view[0], op.prefix, after, False, page)
-            keys += [key for key, gone in found if gone is None or gone > now]
-            if len(found) < page or (limit is not None and len(keys) >= limit):
-                return keys[:limit]
-            after = found[-1][0]
+        try:
+            if len(view) > 1:
+                for key, gone in self.newest_columns("key, gone", _first, view, op.prefix, after, False, page):
+                    if gone is None or gone > now:
+                        keys.append(key)
+                        if len(keys) == limit:
+                            break
+                return keys
+            while True:
+                found = self.level_page("key, gone", view[0], op.prefix, after, False, page)
+                keys += [key for key, gone in found if gone is None or gone > now]
+                if len(found) < page or (limit is not None and len(keys) >= limit):
+                    return keys[:limit]
+                after = found[-1][0]
+        except TypeError as error:
+            raise damaged(f"the index of {op.namespace!r}") from error
 
     def _get_stats(self, op: p.GetStats) -> Stats:
         space = self.find(check_namespace(op.namespace))

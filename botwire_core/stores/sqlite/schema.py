@@ -35,7 +35,8 @@ _TABLES: Final = (
     forgotten INTEGER NOT NULL DEFAULT 0,
     pruned INTEGER NOT NULL DEFAULT 0,
     keep_versions INTEGER NOT NULL DEFAULT 64,
-    keep_deleted REAL NOT NULL DEFAULT 2592000.0
+    keep_deleted REAL NOT NULL DEFAULT 2592000.0,
+    checksum INTEGER NOT NULL
 ) STRICT""",
     "CREATE INDEX spaces_by_parent ON spaces (parent, forked_at) WHERE parent IS NOT NULL",
     "CREATE INDEX spaces_by_expiry ON spaces (expires) WHERE expires IS NOT NULL",
@@ -63,6 +64,7 @@ _TABLES: Final = (
     revision INTEGER NOT NULL,
     created INTEGER NOT NULL,
     expires INTEGER,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (space, label)
 ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE merges (
@@ -70,6 +72,7 @@ _TABLES: Final = (
     source INTEGER NOT NULL,
     keys TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (source, target, keys)
 ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE log_floors (

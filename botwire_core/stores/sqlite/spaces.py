@@ -7,16 +7,18 @@ from typing import Any, Final
 import apsw
 
 from botwire_core.clock import from_microseconds
+from botwire_core.errors import InvalidValueError
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.history import HistoryStoreBase
 from botwire_core.stores.spaces import Level, Space, View
 from botwire_core.stores.sqlite.connections import Connections
+from botwire_core.stores.sqlite.rows import damaged, record_checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
 
 __all__ = ["SpaceRecords"]
 
 _SPACES: Final = f"""SELECT s.id, s.name, s.created, s.expires, s.parent, s.forked_at, s.head, s.floor, s.forgotten,
-    s.pruned, s.keep_versions, s.keep_deleted, v.revision, v.updated
+    s.pruned, s.keep_versions, s.keep_deleted, s.checksum, v.revision, v.updated
     FROM spaces s LEFT JOIN versions v ON v.id = (
         SELECT id FROM versions WHERE id >= s.id << {ROW_BITS} AND id < (s.id + 1) << {ROW_BITS}
         ORDER BY id DESC LIMIT 1
@@ -81,9 +83,11 @@ class SpaceRecords(HistoryStoreBase):
         if parent is not None:
             forked_at = parent.upto or 0
             floor = int(self.one("SELECT floor FROM spaces WHERE id = ?", (parent.space,))[0])
+        origin = self._now(), expires, parent.space if parent else None, forked_at
         self.execute(
-            "INSERT INTO spaces (name, created, expires, parent, forked_at, floor) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, self._now(), expires, parent.space if parent else None, forked_at, floor),
+            "INSERT INTO spaces (name, created, expires, parent, forked_at, floor, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (name, *origin, floor, record_checksum(*origin)),
         )
         return self._space(self.one(_SPACES + " WHERE s.name = ?", (name,)))
 
@@ -146,7 +150,12 @@ class SpaceRecords(HistoryStoreBase):
             upto: int | None = None
             while space is not None:
                 levels.append(Level(space, upto))
-                space, upto = self.one("SELECT parent, forked_at FROM spaces WHERE id = ?", (space,))
+                origin = self.one(
+                    "SELECT created, expires, parent, forked_at, checksum FROM spaces WHERE id = ?", (space,)
+                )
+                if origin is None or record_checksum(*origin[:4]) != origin[4]:
+                    raise damaged(f"the lineage of space {id}")
+                _, _, space, upto, _ = origin
             known = tuple(levels)
             if len(self._lineages) > _LINEAGES_KEPT:
                 self._lineages.clear()
@@ -154,30 +163,38 @@ class SpaceRecords(HistoryStoreBase):
         return known
 
     def _space(self, columns: tuple[Any, ...]) -> Space:
-        id, name, created, expires, _, forked_at, head, floor, forgotten, pruned = columns[:10]
-        versions, deleted, revision, updated = columns[10:]
-        return Space(
-            id,
-            name,
-            created,
-            self.lineage(id),
-            max(revision or 0, head, forked_at),
-            max(updated or 0, created),
-            expires,
-            floor,
-            forgotten,
-            Retention(versions, deleted),
-            pruned,
-        )
+        id, name, created, expires, parent, forked_at, head, floor, forgotten, pruned = columns[:10]
+        versions, deleted, check, revision, updated = columns[10:]
+        if record_checksum(created, expires, parent, forked_at) != check:
+            raise damaged(f"the record of {name!r}")
+        try:
+            return Space(
+                id,
+                name,
+                created,
+                self.lineage(id),
+                max(revision or 0, head, forked_at),
+                max(updated or 0, created),
+                expires,
+                floor,
+                forgotten,
+                Retention(versions, deleted),
+                pruned,
+            )
+        except (InvalidValueError, TypeError) as error:  # what changes has no checksum
+            raise damaged(f"the record of {name!r}") from error
 
     # --- snapshots and merge points ---------------------------------------------------------------------
 
     def list_snapshots(self, space: Space) -> list[Revision]:
         rows = self.every(
-            "SELECT revision, label, created, expires FROM snapshots"
+            "SELECT revision, label, created, expires, checksum FROM snapshots"
             " WHERE space = ? AND (expires IS NULL OR expires > ?) ORDER BY revision, label",
             (space.id, self._now()),
         )
+        for *snapshot, check in rows:
+            if record_checksum(space.id, *snapshot) != check:
+                raise damaged(f"a snapshot of {space.name!r}")
         return [
             Revision(
                 revision,
@@ -185,7 +202,7 @@ class SpaceRecords(HistoryStoreBase):
                 from_microseconds(created),
                 None if expires is None else from_microseconds(expires),
             )
-            for revision, label, created, expires in rows
+            for revision, label, created, expires, _ in rows
         ]
 
     def add_snapshot(
@@ -193,8 +210,9 @@ class SpaceRecords(HistoryStoreBase):
     ) -> Revision:
         now = self._now() if created is None else created
         self.execute(
-            "INSERT OR REPLACE INTO snapshots (space, label, revision, created, expires) VALUES (?, ?, ?, ?, ?)",
-            (space.id, label, number, now, expires),
+            "INSERT OR REPLACE INTO snapshots (space, revision, label, created, expires, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (space.id, number, label, now, expires, record_checksum(space.id, number, label, now, expires)),
         )
         return Revision(number, label, from_microseconds(now), None if expires is None else from_microseconds(expires))
 
@@ -205,15 +223,24 @@ class SpaceRecords(HistoryStoreBase):
 
     def merge_point(self, target: Space, source: int, keys: str) -> int | None:
         found = self.one(
-            "SELECT revision FROM merges WHERE source = ? AND target = ? AND keys = ?", (source, target.id, keys)
+            "SELECT source, keys, revision, checksum FROM merges WHERE source = ? AND target = ? AND keys = ?",
+            (source, target.id, keys),
         )
-        return None if found is None else int(found[0])
+        return None if found is None else self._merge_point(target, found)[2]
 
     def add_merge_point(self, target: Space, source: int, keys: str, revision: int) -> None:
         self.execute(
-            "INSERT OR REPLACE INTO merges (source, target, keys, revision) VALUES (?, ?, ?, ?)",
-            (source, target.id, keys, revision),
+            "INSERT OR REPLACE INTO merges (target, source, keys, revision, checksum) VALUES (?, ?, ?, ?, ?)",
+            (target.id, source, keys, revision, record_checksum(target.id, source, keys, revision)),
         )
 
     def merge_points(self, target: Space) -> list[tuple[int, str, int]]:
-        return self.every("SELECT source, keys, revision FROM merges WHERE target = ?", (target.id,))
+        rows = self.every("SELECT source, keys, revision, checksum FROM merges WHERE target = ?", (target.id,))
+        return [self._merge_point(target, columns) for columns in rows]
+
+    @staticmethod
+    def _merge_point(target: Space, columns: tuple[int, str, int, int]) -> tuple[int, str, int]:
+        source, keys, revision, check = columns
+        if record_checksum(target.id, source, keys, revision) != check:
+            raise damaged(f"a merge into {target.name!r}")
+        return source, keys, revision

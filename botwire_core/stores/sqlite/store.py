@@ -18,7 +18,7 @@ from botwire_core.stores.sqlite.families import FamilyTables
 from botwire_core.stores.sqlite.faults import fault, is_lost
 from botwire_core.stores.sqlite.health import StoreHealth
 from botwire_core.stores.sqlite.quick import QuickPaths
-from botwire_core.stores.sqlite.rows import COLUMNS, row_from
+from botwire_core.stores.sqlite.rows import COLUMNS, damaged, row_from
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
 from botwire_core.stores.threads import run_in_thread
 
@@ -88,6 +88,8 @@ class SqliteStore(FamilyTables, QuickPaths):
             return cast(R, runner(op))
         except apsw.Error as error:
             raise self._fault(error) from error
+        except UnicodeDecodeError as error:
+            raise self._undecodable() from error
         except StoreCorruptError as error:
             raise self._named(error, op) from error.__cause__
 
@@ -208,7 +210,7 @@ class SqliteStore(FamilyTables, QuickPaths):
     # --- health ---------------------------------------------------------------------------------------------------
 
     def health(self) -> StoreHealth:
-        """Look at the whole file: SQLite's own check, and the checksum of every row."""
+        """Look at the whole file: SQLite's own check, and every checksum."""
         try:
             connection = self._connections.current()
             problems = [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
@@ -222,8 +224,16 @@ class SqliteStore(FamilyTables, QuickPaths):
                     if len(problems) >= 10:
                         break
             namespaces = connection.execute("SELECT count(*) FROM spaces WHERE name IS NOT NULL").get
+            try:
+                for space in self.find_all(""):
+                    self.list_snapshots(space)
+                    self.merge_points(space)
+            except StoreCorruptError as error:
+                problems.append(error.message)
         except apsw.Error as error:
             raise self._fault(error) from error
+        except UnicodeDecodeError as error:
+            raise self._undecodable() from error
         size = sum(os.path.getsize(f"{self.path}{end}") for end in ("", "-wal") if os.path.exists(f"{self.path}{end}"))
         return StoreHealth(
             self.path,
@@ -253,6 +263,9 @@ class SqliteStore(FamilyTables, QuickPaths):
             if lost:
                 self._connections.forget()
         return fault(error, self.path, system_errno=number, committing=committing)
+
+    def _undecodable(self) -> StoreCorruptError:
+        return damaged(self.path)  # all text was UTF-8 when it was stored; SQLite gives it as it finds it
 
     @staticmethod
     def _named(error: StoreCorruptError, op: Any) -> StoreCorruptError:
