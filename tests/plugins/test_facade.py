@@ -29,10 +29,12 @@ def path_without_langchain(tmp_path: Path) -> str:
     """All that is installed here, apart from LangChain; to be run with -S, so that the rest is not found."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
-    for path in Path(pluggy.__file__).parents[1].iterdir():
+    installed = Path(pluggy.__file__).parents[1]
+    for path in installed.iterdir():
         if not path.name.startswith("langchain"):
             (folder / path.name).symlink_to(path)
-    return os.pathsep.join([str(folder), str(Path(botwire.__file__).parents[1])])
+    ours = Path(botwire.__file__).parents[1]  # the checkout, where it was installed with -e
+    return str(folder) if ours == installed else os.pathsep.join([str(folder), str(ours)])
 
 
 def test_it_shows_every_error_and_the_lazy_names() -> None:
