@@ -15,7 +15,7 @@ from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Change, ChangePage, PurgeResult, Record
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.rows import Row
-from botwire_core.stores.spaces import Level, View
+from botwire_core.stores.spaces import Level, Space, View
 
 __all__ = ["ChangeOps", "erased_floor", "purge_reaches"]
 
@@ -158,7 +158,7 @@ class ChangeOps(HistoryPrimitives):
             space = self.find(op.namespace)
             if space is None:
                 return PurgeResult([], 0, [])
-            spaces = [space, *self.descendants(space)]
+            spaces = self._reached_from(space)
             keys, versions = self.erase(spaces, op.target)
             ancestors = set()
             for reached in spaces:
@@ -188,6 +188,16 @@ class ChangeOps(HistoryPrimitives):
             sorted(names.get(one) or f"(dropped, id {one})" for one in ancestors),
             ["copies of the file made elsewhere: backups, exports, disk snapshots"],
         )
+
+    def _reached_from(self, space: Space) -> list[Space]:
+        """A space, its descendants, and those dropped ancestors whose rows nobody else needs."""
+        reached = [space, *self.descendants(space)]
+        for above in self.ancestors(space):
+            ours = {one.id for one in reached}
+            if above.name is not None or any(one.name and one.id not in ours for one in self.descendants(above)):
+                break
+            reached.append(above)
+        return reached
 
     RUNNERS: ClassVar[dict[type, str]] = {
         p.Compare: "_compare",

@@ -117,7 +117,7 @@ class Connections:
         self._prepare_file()
         connection: apsw.Connection | None = None
         try:
-            connection = apsw.Connection(self.path)
+            connection = self._connect()
             connection.set_busy_timeout(int(self.timeout * 1000))
             connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # else ORDER BY is compiled anew at every call
             connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
@@ -140,6 +140,16 @@ class Connections:
                 connection.close(True)
             raise
         return connection
+
+    def _connect(self) -> apsw.Connection:
+        read_only = hasattr(os, "statvfs") and os.statvfs(self.path).f_flag & os.ST_RDONLY
+        if not read_only or os.path.exists(f"{self.path}-wal"):
+            return apsw.Connection(self.path)
+        # WAL mode needs to write beside the file. Where nothing can be written, nobody else can change the file either.
+        from urllib.parse import quote
+
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        return apsw.Connection(f"file:{quote(self.path)}?immutable=1", flags=flags)
 
     def _prepare_file(self) -> None:
         """Make folder and file as private ones, and refuse places where others could swap the file."""
