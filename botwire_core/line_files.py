@@ -32,9 +32,12 @@ class LineReader:
 
         Raises:
             OSError: it cannot be opened.
+            InvalidValueError: it belongs to a store.
         """
         if isinstance(self._source, str | os.PathLike):
-            self._file = Path(self._source).open("rb")  # noqa: SIM115 - `close` closes it
+            path = Path(self._source).resolve()
+            _refuse_store(path)
+            self._file = path.open("rb")  # noqa: SIM115 - `close` closes it
         else:
             self._file = _binary(self._source)
         self.first = self._next()
@@ -75,13 +78,19 @@ class FileWriter:
         self._start: int | None = None
 
     def open(self) -> None:
-        """Open what is written to: beside the target, so that it can take its place in one step."""
+        """Open what is written to: beside the target, so that it can take its place in one step.
+
+        Raises:
+            OSError: it cannot be opened.
+            InvalidValueError: the target belongs to a store.
+        """
         if not isinstance(self._target, str | os.PathLike):
             self._file = _binary(self._target)
             if self._file.seekable():
                 self._start = self._file.tell()
             return
         path = Path(self._target).resolve()  # a link stays a link, and what it leads to is replaced
+        _refuse_store(path)
         if path.exists() and not path.is_file():
             self._file = path.open("wb")
             return
@@ -129,6 +138,14 @@ class FileWriter:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
+
+
+def _refuse_store(path: Path) -> None:
+    """Keep off the files of a store: to close one, even after a mere look, drops the locks that SQLite has on it."""
+    companions = ("-lock", "-wal", "-shm")
+    store = next((path.with_name(path.name.removesuffix(end)) for end in companions if path.name.endswith(end)), path)
+    if store.exists() and any(store.with_name(f"{store.name}{end}").exists() for end in companions):
+        raise InvalidValueError(f"{path} belongs to a store", hint="give a path of its own, such as memory.jsonl")
 
 
 def _binary(file: Any) -> IO[bytes]:
