@@ -37,7 +37,7 @@ class LineReader:
         if isinstance(self._source, str | os.PathLike):
             path = Path(self._source).resolve()
             _refuse_store(path)
-            self._file = path.open("rb")  # noqa: SIM115 - `close` closes it
+            self._file = path.open("rb")
         else:
             self._file = _binary(self._source)
         self.first = self._next()
