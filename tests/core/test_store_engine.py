@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +18,14 @@ from typing_extensions import Buffer
 
 from botwire_core import protocol as p
 from botwire_core.codec import encode
-from botwire_core.errors import CommitUnknownError, RevisionPrunedError, StoreFullError, StoreUnavailableError
+from botwire_core.errors import (
+    CommitUnknownError,
+    RevisionPrunedError,
+    StoreBusyError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from botwire_core.results import Record
 from botwire_core.stores.sqlite import SqliteStore, connections
 from botwire_core.testing import ManualClock
 from botwire_core.testing.stores.space import Space
@@ -157,9 +167,9 @@ def test_readers_of_a_namespace_that_comes_and_goes_see_it_or_see_nothing(
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with ThreadPoolExecutor(8) as pool:
-            readers = [pool.submit(read) for _ in range(8)]
-            for _ in range(scale(2000)):
+        with ThreadPoolExecutor(4) as pool:
+            readers = [pool.submit(read) for _ in range(4)]
+            for _ in range(scale(500)):
                 space.set("k", "here")
                 space.run(p.Drop(space.name))
             done.set()
@@ -243,3 +253,72 @@ def test_a_disk_that_fails_in_a_read_is_named_and_the_next_read_works(
     assert isinstance(caught.value.__cause__, apsw.IOError)
     failing.clear()
     assert len(space.entries()) == 1000
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a signal that comes at any moment")
+def test_an_interrupt_at_any_moment_leaves_neither_a_transaction_nor_a_lock_behind(
+    store: SqliteStore, space: Space, scale: Callable[[int], int]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    space.set("k", 0)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(scale(2000)):
+            done = False
+            signal.setitimer(signal.ITIMER_REAL, 0.0003 + number % 50 * 0.00002)
+            try:
+                while not done:
+                    space.set("one", number)
+                    space.run(p.SetMany(space.name, (("k", encode(number)),)))
+            except KeyboardInterrupt:
+                done = True
+            space.run(p.SetMany(space.name, (("k", encode(-number)),)))
+            space.set("one", -number)
+            assert (space.get("k"), space.get("one")) == (-number, -number)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    other = SqliteStore(store.path, timeout=1)
+    assert other.run(p.Increment(space.name, "by another")) == 1
+    other.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_after_a_lock_came_too_late_does_not_keep_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "memory.db", timeout=0.2)
+    space = Space(store.run)
+    space.set("k", 1)
+    holder = os.open(f"{store.path}-lock", os.O_RDWR | os.O_CLOEXEC)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    with pytest.raises(StoreBusyError):
+        space.set("k", 2)
+    waiting = next(thread for thread in threading.enumerate() if thread.name == "botwire-lock")
+    asleep, wake = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(wake)
+        os.read(asleep, 1)
+        os._exit(0)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_UN)
+        waiting.join(10)
+        assert space.set("k", 2) == 2
+    finally:
+        os.close(wake)
+        os.close(asleep)
+        os.close(holder)
+        os.waitpid(child, 0)
+        store.close()
+
+
+def test_a_store_closed_by_what_an_import_reads_from_goes_on(space: Space, store: SqliteStore) -> None:
+    def records() -> Iterator[Record]:
+        yield Record("a", 1)
+        store.close()
+        yield Record("b", 2)
+
+    assert space.run(p.Import(space.name, records())) == 2
+    assert space.contents() == {"a": 1, "b": 2}

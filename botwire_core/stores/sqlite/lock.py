@@ -39,11 +39,17 @@ class WriteLock:
         self._owner: int | None = None
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
-        """Wait until no other thread of any process holds the lock, and hold it."""
+    def acquire(self, writing: bool = False) -> None:
+        """Wait until no other thread of any process holds the lock, and hold it.
+
+        Raises:
+            StoreBusyError: it took longer than the timeout, or this thread is `writing` already.
+        """
         me = get_ident()
         if self._owner == me:
-            raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
+            if writing:
+                raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
+            self.release()  # Ctrl-C came when that write was done, and before it could say so
         deadline = time.monotonic() + self._timeout
         if not self._threads.acquire(timeout=self._timeout):
             raise self._busy()
@@ -52,12 +58,13 @@ class WriteLock:
             if _HAS_FLOCK:
                 self._lock_file(deadline)
         except BaseException:
-            self._owner = None
-            self._threads.release()
+            self.release()  # the file too: an interrupt may come when it has just been locked
             raise
 
     def release(self) -> None:
         """Let the next one in."""
+        if self._owner != get_ident():
+            return
         try:
             if self._descriptor is not None:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
@@ -75,7 +82,9 @@ class WriteLock:
             self.release()
 
     def close(self) -> None:
-        """Let go of the file, which is opened again when it is needed."""
+        """Let go of the file, which is opened again when it is needed; not in the middle of a write of this thread."""
+        if self._owner == get_ident():
+            return
         with self._threads:
             self._close()
 
@@ -117,6 +126,7 @@ class WriteLock:
             fcntl.flock(waiting, fcntl.LOCK_EX)
             with guard:
                 if late:
+                    fcntl.flock(waiting, fcntl.LOCK_UN)  # a child forked meanwhile holds the descriptor open
                     os.close(waiting)
                 else:
                     got.set()

@@ -111,7 +111,7 @@ class QuickPaths(Retainer):
             return cast(int, self._write_op(op))
         connection = self._connections.current()
         lock = self._connections.lock
-        lock.acquire()
+        lock.acquire(connection.in_transaction)
         try:
             now = self._now()
             expires = None if op.ttl is None else expiry(now, op.ttl)

@@ -136,25 +136,22 @@ class SqliteStore(FamilyTables, QuickPaths):
     def exclusive(self) -> Iterator[None]:
         connection = self._connections.current()
         lock = self._connections.lock
-        lock.acquire()
+        committing = False
+        lock.acquire(connection.in_transaction)
         try:
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                # Within the block, since Ctrl-C strikes as soon as a call is done: what it began has to end.
+                connection.execute("BEGIN IMMEDIATE")
                 yield
                 if self.sweep_is_due():
                     self._sweep_in_passing()
-            except BaseException:
-                self._forget_new_spaces()
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            try:
+                committing = True
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._forget_new_spaces()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if isinstance(error, apsw.Error):
+                if committing and isinstance(error, apsw.Error):
                     raise self._fault(error, committing=True) from error
                 raise
         finally:
