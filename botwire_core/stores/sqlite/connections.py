@@ -15,6 +15,7 @@ import apsw
 from botwire_core.errors import StoreCorruptError, StoreUnavailableError
 from botwire_core.stores.sqlite.faults import fault
 from botwire_core.stores.sqlite.lock import WriteLock
+from botwire_core.stores.sqlite.rows import damaged
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION, check_schema, migrate
 
 __all__ = ["Connections", "Durability"]
@@ -135,9 +136,11 @@ class Connections:
             if connection is not None:
                 connection.close(True)
             raise reason from error
-        except BaseException:
+        except BaseException as error:
             if connection is not None:
                 connection.close(True)
+            if isinstance(error, UnicodeDecodeError):  # from a schema that is no longer text
+                raise damaged(self.path) from error
             raise
         return connection
 
