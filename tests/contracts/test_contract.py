@@ -112,7 +112,7 @@ def test_a_contract_without_a_store_says_what_is_missing(pytester: pytest.Pytest
             pass
         """
     )
-    result = pytester.runpytest_inprocess("-p", "no:randomly", "-k", "versions_count")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio", "-k", "versions_count")
     result.stdout.fnmatch_lines(["*TestMine has to define the fixture `store`*"])
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from botwire_core.testing.stores.changes import ChangesContract
 from botwire_core.testing.stores.compare import CompareContract
+from botwire_core.testing.stores.conflicts import ConflictContract
 from botwire_core.testing.stores.erasure import ErasureContract
 from botwire_core.testing.stores.expiry import ExpiryContract
 from botwire_core.testing.stores.families import FamilyContract
 from botwire_core.testing.stores.forks import ForkContract
+from botwire_core.testing.stores.keeping import KeepingContract
 from botwire_core.testing.stores.keys import KeyContract
+from botwire_core.testing.stores.lineages import LineageContract
 from botwire_core.testing.stores.listing import ListingContract
 from botwire_core.testing.stores.logs import LogContract
 from botwire_core.testing.stores.merging import MergeContract
@@ -45,9 +48,12 @@ class StoreContract(
 
 class HistoryContract(
     ForkContract,
+    LineageContract,
     PastContract,
+    KeepingContract,
     CompareContract,
     MergeContract,
+    ConflictContract,
     ChangesContract,
     TransferContract,
     FamilyContract,

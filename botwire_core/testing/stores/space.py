@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botwire_core import protocol as p
 from botwire_core.codec import Value, encode
-from botwire_core.results import Entry, NamespaceInfo, Stats
+from botwire_core.results import Entry, MergeResult, NamespaceInfo, Stats
 
 __all__ = ["Run", "Space"]
 
@@ -92,6 +92,9 @@ class Space:
     def fork(self, name: str, at: int | None = None, ttl: float | None = None) -> Space:
         self.run(p.Fork(self.name, name, at, ttl))
         return self.beside(name)
+
+    def merge(self, other: str, **more: Any) -> MergeResult:
+        return self.run(p.Merge(self.name, other, **more))
 
     def info(self) -> NamespaceInfo:
         """The namespace as it is listed; it has to be there."""
