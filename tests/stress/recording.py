@@ -134,8 +134,8 @@ class Disk:
     def after_a_cut(self, chance: random.Random) -> dict[str, bytes]:
         """The files as a power cut at this moment may leave them."""
         names = dict(self.names)
-        for one in self.names_under_way[: chance.randint(0, len(self.names_under_way))]:
-            _rename(names, one)
+        for change in self.names_under_way[: chance.randint(0, len(self.names_under_way))]:
+            _rename(names, change)
         keep, tear = chance.choice(((0.0, 0.0), (1.0, 0.0), (0.5, 0.0), (0.3, 0.4), (0.8, 0.2), (0.0, 1.0)))
         found = {}
         for name, file in names.items():

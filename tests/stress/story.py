@@ -49,8 +49,9 @@ def story(chapters: int = 1) -> list[Step]:
 
 def _chapter(number: int) -> Iterator[Step]:
     variant, copy = f"variant-{number}", f"copy-{number}"
-    for version in range(3):  # beyond the two that are kept
-        yield "prune", lambda store, version=version: _base(store).set("plan", [number, version, "gold" * 200])
+    yield "prune", lambda store: _base(store).set("plan", [number, "gold" * 200])
+    yield "prune", lambda store: _base(store).set("plan", [number, "silver" * 200])
+    yield "prune", lambda store: _base(store).set("plan", number)  # beyond the two versions that are kept
     yield "append", lambda store: _base(store).append("chat", {"n": number}, {"n": number, "text": "hello " * 50})
     yield "set_many", lambda store: _base(store).set_many({f"{number}/{i:02}": "x" * 40 * i for i in range(20)})
     yield "fork", lambda store: _base(store).fork(variant)

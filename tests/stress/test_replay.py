@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def tell(path: Path, durability: str, tellers: int = 1, chapters: int = 2) -> tu
         for store in stores:
             store.close()
     assert len(states) == len(story(chapters)) + 1
-    assert all(before != after for before, after in zip(states, states[1:], strict=False)), "a step shows nothing"
+    assert all(before != after for before, after in pairwise(states)), "a step shows nothing"
     return events, states
 
 
