@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from measure import call_each, clock, interleave, keys, make_value, say
+from measure import SYNCED, call_each, clock, interleave, keys, make_value, say
 from ours import Botwire, BotwireFull
 from report import Case, Goal, Report, parser
 
 BATCH = 128
 SINGLES = 5
 SIZE = 200
+SHARES = {"FULL": SYNCED, "NORMAL": 1.0}
 
 
 def values_together(options: argparse.Namespace, made: type[Botwire], durability: str, folder: str) -> Case:
@@ -51,7 +52,7 @@ def values_together(options: argparse.Namespace, made: type[Botwire], durability
     }
     title = f"per value, among {options.keys:,}, {durability}"
     say(title)
-    case = Case(title, single, interleave(functions, options.rounds * 4, {}))
+    case = Case(title, single, interleave(functions, options.rounds * 8, {}), quickest=SHARES[durability])
     contender.close()
     return case
 
@@ -72,7 +73,7 @@ def appends(options: argparse.Namespace, made: type[Botwire], durability: str, f
         functions[f"append at {length:,}"] = timed
     title = f"append one value to a log, {durability}"
     say(title)
-    case = Case(title, "append at 1,000", interleave(functions, options.rounds * 4, {}))
+    case = Case(title, "append at 1,000", interleave(functions, options.rounds * 8, {}), quickest=SHARES[durability])
     contender.close()
     return case
 

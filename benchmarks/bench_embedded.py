@@ -21,7 +21,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from measure import clock, interleave, keys, make_value, method_of, say
+from measure import SYNCED, clock, interleave, keys, make_value, method_of, say
 from ours import Botwire, BotwireFull
 from peers import LIMITS, PEERS
 from report import Case, Goal, Report, parser
@@ -81,6 +81,7 @@ def compare(options: argparse.Namespace) -> Report:
             *,
             note: bool = False,
             finer: int = 1,
+            quickest: float = 1.0,
         ) -> Case:
             say(title)
 
@@ -92,7 +93,7 @@ def compare(options: argparse.Namespace) -> Report:
             series = interleave({name: timed(live[name]) for name in chosen}, options.rounds * finer, left_out)
             durability = {name: live[name].durability for name in chosen} if note else {}
             reference = LIMIT_FULL if LIMIT not in series else LIMIT
-            return Case(title, reference, series, notes=durability, missing=left_out)
+            return Case(title, reference, series, notes=durability, missing=left_out, quickest=quickest)
 
         def random_keys(count: int) -> list[Any]:
             return [(names[choice.randrange(len(names))],) for _ in range(count)]
@@ -109,7 +110,15 @@ def compare(options: argparse.Namespace) -> Report:
         report.add(case(f"get of a missing key, {what}", "get", lambda: absent, relaxed))
         report.add(case(f"set, {what}", "set", lambda: new_values(SETS), relaxed, note=True))
         if synced:
-            full = case(f"set FULL, {what}", "set", lambda: new_values(SETS_FULL), synced, note=True, finer=FINER)
+            full = case(
+                f"set FULL, {what}",
+                "set",
+                lambda: new_values(SETS_FULL),
+                synced,
+                note=True,
+                finer=FINER,
+                quickest=SYNCED,
+            )
             report.add(full, Goal(f"set FULL, {what}", full.title, "botwire FULL", LIMIT_FULL, at_most=1.15))
         prefixes = len(names) // 100
         listed = case(

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from measure import Round, call_each, interleave, keys, make_value, say
+from measure import SYNCED, Round, call_each, interleave, keys, make_value, say
 from ours import NAMESPACE, Botwire, BotwireFull
 from peers import ApswOrjson, ApswOrjsonFull
 from report import Case, Goal, Report, parser
@@ -25,7 +25,7 @@ from botwire import Memory
 from botwire_core.stores.sqlite import SqliteStore
 
 SIZE = 200
-SHORT, FINER = 5, 4  # the disk's mood changes within milliseconds: more rounds, each of them short
+SHORT, FINER = 5, 8  # the disk's mood changes within milliseconds: more rounds, each of them short
 
 
 def filled(folder: str, count: int) -> None:
@@ -92,7 +92,8 @@ def fork_of_sizes(options: argparse.Namespace, report: Report) -> None:
                     at_most=1.5,
                 )
             )
-            report.add(Case(title, f"set of one row beside {smallest:,} keys", series), *goals)
+            share = SYNCED if durability == "FULL" else 1.0
+            report.add(Case(title, f"set of one row beside {smallest:,} keys", series, quickest=share), *goals)
 
 
 def many_forks(options: argparse.Namespace, report: Report) -> None:

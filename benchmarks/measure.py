@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Round", "Series", "call_each", "clock", "interleave", "keys", "make_value", "method_of", "say"]
+__all__ = ["SYNCED", "Round", "Series", "call_each", "clock", "interleave", "keys", "make_value", "method_of", "say"]
 
 clock = time.perf_counter_ns
+SYNCED = 0.25  # share of the rounds that counts where commits wait for the disk, see `Case.quickest`
 _LONGEST = 200_000_000  # nanoseconds: who is slow gives fewer samples, and does not hold up the others
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,11 @@ __all__ = ["Case", "Goal", "Report", "goals_table", "markdown", "parser"]
 
 @dataclass(slots=True)
 class Case:
-    """Everything that ran side by side; a ratio in its table is to `reference`, round by round."""
+    """Everything that ran side by side; a ratio in its table is to `reference`, round by round.
+
+    Only the share `quickest` of its rounds counts, by what all contenders took together. Where commits wait for the
+    disk this leaves out the rounds in which they waited for a processor instead, and in which everything looks alike.
+    """
 
     title: str
     reference: str
@@ -30,14 +34,23 @@ class Case:
     unit: str = "µs"
     notes: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    quickest: float = 1.0
+
+    def counted(self) -> dict[str, Series]:
+        """The rounds that count, of each contender."""
+        together = [sum(one.median for one in rounds) for rounds in zip(*self.series.values(), strict=True)]
+        order = sorted(range(len(together)), key=lambda index: together[index])
+        chosen = order[: max(1, round(len(order) * self.quickest))]
+        return {name: [rounds[index] for index in chosen] for name, rounds in self.series.items()}
 
     def ratios(self, name: str, against: str) -> list[float]:
-        return [a.median / b.median for a, b in zip(self.series[name], self.series[against], strict=True)]
+        counted = self.counted()
+        return [a.median / b.median for a, b in zip(counted[name], counted[against], strict=True)]
 
     def table(self) -> str:
         header = [self.title, f"x {self.reference}", "rounds", f"median {self.unit}", f"p99 {self.unit}"]
         rows = []
-        for name, rounds in self.series.items():
+        for name, rounds in self.counted().items():
             median = statistics.median(one.median for one in rounds)
             ratios = self.ratios(name, self.reference)
             row = [name, f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"]
@@ -83,7 +96,7 @@ class Goal:
         if case is None or self.of not in case.series or (self.against and self.against not in case.series):
             return []
         if self.against is None:
-            return [one.median * self.factor for one in case.series[self.of]]
+            return [one.median * self.factor for one in case.counted()[self.of]]
         return [ratio * self.factor for ratio in case.ratios(self.of, self.against)]
 
     def _kept(self, value: float) -> bool:
@@ -135,7 +148,7 @@ class Report:
             parts = [run.cases[index] for run in runs]
             whole = [name for name in first.series if all(name in part.series for part in parts)]
             series = {name: [one for part in parts for one in part.series[name]] for name in whole}
-            cases.append(Case(first.title, first.reference, series, first.unit, first.notes, first.missing))
+            cases.append(replace(first, series=series))
         return cls(cases, runs[0].goals)
 
 
