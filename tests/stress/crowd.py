@@ -63,6 +63,15 @@ def result_of(connection: Connection) -> Any:
     return result
 
 
+def heard(connection: Connection, result: Connection) -> Any:
+    """The next that a process says on its own connection; as `result_of` where it has ended instead."""
+    try:
+        assert connection.poll(PATIENCE), "a process hangs"
+        return connection.recv()
+    except (EOFError, ConnectionResetError):
+        raise AssertionError(f"a process ended early with {result_of(result)!r}") from None
+
+
 def stop(process: SpawnProcess, connection: Connection) -> None:
     connection.close()
     process.join(5)

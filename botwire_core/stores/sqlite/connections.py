@@ -209,6 +209,12 @@ def _after_fork_in_child() -> None:
     _creating = threading.Lock()
     for connections in list(_all):
         connections.after_fork()
+    inherited = [held for held in _held_at_fork if isinstance(held, apsw.Connection)]
+    if inherited:
+        from botwire_core.stores.sqlite.forked import keep_for_ever, know_files_anew  # ctypes, for a forked child only
+
+        keep_for_ever(inherited)
+        know_files_anew()
 
 
 if hasattr(os, "register_at_fork"):
