@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import get_ident
 
 from botwire_core.errors import StoreBusyError, StoreUnavailableError
 
@@ -35,8 +34,7 @@ class WriteLock:
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
-        self._threads = threading.Lock()
-        self._owner: int | None = None
+        self._threads = threading.RLock()
         self._descriptor: int | None = None
 
     def acquire(self, writing: bool = False) -> None:
@@ -45,16 +43,15 @@ class WriteLock:
         Raises:
             StoreBusyError: it took longer than the timeout, or this thread is `writing` already.
         """
-        me = get_ident()
-        if self._owner == me:
+        if self._is_mine():
             if writing:
                 raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
             self.release()  # Ctrl-C came when that write was done, and before it could say so
         deadline = time.monotonic() + self._timeout
-        if not self._threads.acquire(timeout=self._timeout):
-            raise self._busy()
         try:
-            self._owner = me
+            # Within the block: Ctrl-C can come when the lock is taken, and before the next line.
+            if not self._threads.acquire(timeout=self._timeout):
+                raise self._busy()
             if _HAS_FLOCK:
                 self._lock_file(deadline)
         except BaseException:
@@ -63,13 +60,12 @@ class WriteLock:
 
     def release(self) -> None:
         """Let the next one in."""
-        if self._owner != get_ident():
+        if not self._is_mine():
             return
         try:
             if self._descriptor is not None:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
-            self._owner = None
             self._threads.release()
 
     @contextmanager
@@ -83,16 +79,19 @@ class WriteLock:
 
     def close(self) -> None:
         """Let go of the file, which is opened again when it is needed; not in the middle of a write of this thread."""
-        if self._owner == get_ident():
+        if self._is_mine():
             return
         with self._threads:
             self._close()
 
     def after_fork(self) -> None:
         """Start anew in a child process: the lock of the parent is not ours."""
-        self._threads = threading.Lock()
-        self._owner = None
+        self._threads = threading.RLock()
         self._close()
+
+    def _is_mine(self) -> bool:
+        # Asked of the lock itself: an owner written down beside it would be late by the moment that Ctrl-C takes.
+        return self._threads._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -131,8 +130,8 @@ class WriteLock:
                 else:
                     got.set()
 
-        threading.Thread(target=wait_in_line, name="botwire-lock", daemon=True).start()
         try:
+            threading.Thread(target=wait_in_line, name="botwire-lock", daemon=True).start()
             in_time = got.wait(max(0.0, deadline - time.monotonic()))
         except BaseException:
             in_time = False
