@@ -86,4 +86,5 @@ def _run(connection: Connection, work: Callable[..., Any], arguments: tuple[Any,
         reply = (False, work(*arguments, **named))
     except BaseException:
         reply = (True, traceback.format_exc())
+        traceback.print_exc()
     connection.send(reply)

@@ -215,7 +215,7 @@ def test_c8_control_a_statement_left_half_read_pins_the_log(tmp_path: Path, url:
 def test_c9_a_signal_in_a_transaction_rolls_it_back_and_frees_the_lock(
     url: str, number: signal.Signals, scale: Callable[[int], int]
 ) -> None:
-    rounds, memory = scale(1000), Memory("crowd", url, 20.0)
+    rounds, memory = scale(500), Memory("crowd", url, 20.0)
     with ExitStack() as stack:
         writers = [
             stack.enter_context(talking_to(scenes.write_until_interrupted, url, name)) for name in ("one", "other")
@@ -244,7 +244,7 @@ def test_c9_a_signal_in_a_transaction_rolls_it_back_and_frees_the_lock(
 
 def test_c9_a_process_that_sigterm_ends_leaves_no_half_write_and_no_lock(url: str, scale: Callable[[int], int]) -> None:
     memory = Memory("crowd", url, 20.0)
-    for round in range(scale(100)):
+    for round in range(scale(50)):
         with talking_to(scenes.write_without_end, url, f"{round}") as (process, connection, _):
             assert connection.recv() == "ready"
             while memory.get(f"{round}/a") is None:
