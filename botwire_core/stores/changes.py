@@ -97,12 +97,12 @@ class ChangeOps(HistoryPrimitives):
         return ChangePage(changes, head)
 
     def _rows_since(self, view: View, since: int) -> Iterator[Row]:
-        for level in reversed(view):
-            if level.upto is not None and level.upto <= since:
-                continue
+        levels = [level for level in reversed(view) if level.upto is None or level.upto > since]
+        for level in levels:  # all of them first: whoever reads page by page must not get stuck half-way
             forgotten = self.forgotten(Level(level.space, since))
             if since < forgotten:
                 raise self.pruned(since, forgotten)
+        for level in levels:
             yield from self.level_rows(level, since)
 
     # --- export and import ------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Space:
         while parent.parent is not None and at < parent.forked_at:
             parent = parent.parent
         fork = Space(self.commits[: at + 1], expires, parent, at)
-        fork.erased = dict(self.erased)
+        fork.erased = dict(parent.erased)
         return fork
 
     def descends_from(self, other: Space) -> bool:

@@ -49,7 +49,7 @@ class AgainstTheModel(RuleBasedStateMachine):
         self.store = self.open()
         self.spaces: dict[str, Space] = {}
         self.texts = (f"text {number}" for number in itertools.count())
-        self.purged = False
+        self.lets_go = False
         self.dropped: list[Space] = []
 
     def open(self) -> Store:
@@ -137,11 +137,15 @@ class AgainstTheModel(RuleBasedStateMachine):
         values = [next(self.texts) for _ in range(count)]
         keys = self.store.run(p.Append(name, log, tuple(map(encode, values)), ttl))
         space = self.space(name)
-        first = int(keys[0][-19:])
-        last = space.last_number(log)
-        assert first == last + 1 or (first > last and self.purged)  # of a purge, an ancestor remembers the number
-        assert keys == [f"{log}/{first + i:019}" for i in range(count)]
+        self.check_rows(space, log, keys)
         space.write({key: Cell(value, 1, self.expiry(ttl)) for key, value in zip(keys, values, strict=True)})
+
+    def check_rows(self, space: Space, log: str, keys: list[str]) -> None:
+        """The numbers of new rows follow each other, above every one that there was; of what is gone for good, an
+        ancestor may remember numbers beyond."""
+        first, last = int(keys[0][-19:]), space.last_number(log)
+        assert first == last + 1 or (first > last and self.lets_go)
+        assert keys == [f"{log}/{first + i:019}" for i in range(len(keys))]
 
     @rule(name=NAMES, key=KEYS, ttl=TTLS)
     def expire(self, name: str, key: str, ttl: float | None) -> None:
@@ -249,7 +253,7 @@ class AgainstTheModel(RuleBasedStateMachine):
         if space is None:
             assert (result.keys, result.versions) == ([], 0)
             return
-        self.purged = True
+        self.lets_go = True
         reached = self.reached_from(space)
         keys = sorted({key for one in reached for commit in one.commits for key in commit.cells})
         keys = [key for key in keys if key == what or key.startswith(f"{what}/")]
@@ -299,7 +303,7 @@ class AgainstTheModel(RuleBasedStateMachine):
         ours = self.space(name)
         point = ours.merged.get((theirs.id, keys))
         base = point.cells if point is not None else ours.parted_from(theirs)
-        expected, conflicts = self.merged(base, ours, theirs, strategy, keys)
+        expected, rows, conflicts = self.merged(base, ours, theirs, strategy, keys)
         planned = self.store.run(p.Merge(name, other, None, strategy, keys, True))
         result = self.store.run(p.Merge(name, other, None, strategy, keys))
         assert len(result.conflicts) == conflicts
@@ -310,11 +314,16 @@ class AgainstTheModel(RuleBasedStateMachine):
         if not result.applied:
             assert (result.snapshot, result.revision) == (None, ours.head)
             return
-        changed = {*result.written, *result.deleted, *result.appended}
-        assert changed == set(expected)
+        assert {*result.written, *result.deleted} == set(expected)
         assert result.deleted == sorted(key for key, cell in expected.items() if cell.value is ABSENT)
         for key, cell in expected.items():
             cell.version = ours.next_version(key) if cell.value is ABSENT else self.version(name, key)
+        assert len(result.appended) == sum(map(len, rows.values()))
+        appended = iter(result.appended)
+        for log in sorted(rows):
+            told = list(itertools.islice(appended, len(rows[log])))
+            self.check_rows(ours, log, told)
+            expected |= dict(zip(told, rows[log], strict=True))
         if expected:
             assert result.snapshot is not None
             ours.snapshots.setdefault(result.snapshot, ours.head)
@@ -324,8 +333,8 @@ class AgainstTheModel(RuleBasedStateMachine):
 
     def merged(
         self, base: dict[str, Cell], ours: Space, theirs: Space, strategy: str, keys: str
-    ) -> tuple[dict[str, Cell], int]:
-        """What a merge would write, and how many conflicts it has."""
+    ) -> tuple[dict[str, Cell], dict[str, list[Cell]], int]:
+        """What a merge would write, the rows that it would append to each log, and how many conflicts it has."""
         written: dict[str, Cell] = {}
         conflicts = 0
         new_rows: dict[str, list[Cell]] = {}
@@ -348,14 +357,16 @@ class AgainstTheModel(RuleBasedStateMachine):
             if their is not None and (before is None or their.expires != before.expires):
                 expires = their.expires
             written[key] = Cell(value, 0, None if value is ABSENT else expires)
-        for log, rows in new_rows.items():
-            number = ours.last_number(log)
-            have = {cell.origin for key, cell in ours.cells.items() if is_row(key, log) and cell.live(self.now)}
-            for row in rows:
-                if row.origin not in have:
-                    number += 1
-                    written[f"{log}/{number:019}"] = Cell(row.value, 0, row.expires, row.origin)
-        return written, conflicts
+        have = {
+            cell.origin
+            for key, cell in ours.cells.items()
+            if is_row(key) and cell.live(self.now) and self.live_cell(base, key) is None
+        }
+        rows = {
+            log: [Cell(row.value, 1, row.expires, row.origin) for row in rows if row.origin not in have]
+            for log, rows in new_rows.items()
+        }
+        return written, {log: cells for log, cells in rows.items() if cells}, conflicts
 
     def live_cell(self, cells: dict[str, Cell], key: str) -> Cell | None:
         cell = cells.get(key)
@@ -474,6 +485,7 @@ class SqliteAgainstTheModel(AgainstTheModel):
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="botwire-model-"))
         super().__init__()
+        self.lets_go = True
 
     def open(self) -> Store:
         return SqliteStore(self.folder / "memory.db", durability="normal", clock=self.clock, monotonic=self.clock)

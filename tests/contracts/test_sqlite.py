@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from botwire_core import protocol as p
+from botwire_core.errors import RevisionPrunedError
+from botwire_core.results import Retention
 from botwire_core.store import Store
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_core.testing import HistoryContract, ManualClock, StoreContract
@@ -28,6 +30,26 @@ class TestSqliteStore(SqliteBench, StoreContract):
 
 class TestSqliteStoreWithItsPast(SqliteBench, HistoryContract):
     pass
+
+
+def test_changes_that_are_no_longer_whole_are_refused_before_the_first_page(tmp_path: Path) -> None:
+    clock = ManualClock()
+    store = SqliteStore(tmp_path / "memory.db", clock=clock, monotonic=clock)
+    space = Space(store.run)
+    for number in range(3):
+        space.set("k", number)
+    fork = space.fork("fork")
+    store.run(p.SetRetention("fork", Retention(deleted_for=0)))
+    fork.set("forgotten", 1, ttl=10)
+    clock.advance(10)
+    store.sweep()
+    fork.set("k", 3)
+    for since in (0, 3):
+        with pytest.raises(RevisionPrunedError) as caught:
+            store.run(p.ListChanges("fork", since, limit=1))
+        assert caught.value.oldest == 4
+    assert [change.value for change in store.run(p.ListChanges("fork", 4)).changes] == [3]
+    store.close()
 
 
 class TestSqliteStoreInAFork(SqliteBench, StoreContract):
