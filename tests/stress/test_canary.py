@@ -141,8 +141,8 @@ def test_d24_a_purged_value_is_in_no_byte_of_any_file(
     memory = open_memory(folder / "memory.db")
     surround(memory, scale(1000))
     memory = place(memory, canary)
-    surround(memory, scale(1000))
     assert files_with(folder, canary), "the canary was never on the disk"
+    surround(memory, scale(1000))
     purge(memory)
     assert files_with(tmp_path, canary) == []
     assert memory.store.health().integrity == "ok"
