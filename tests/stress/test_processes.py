@@ -1,4 +1,4 @@
-"""C1 to C4, C9, C14, D17: many processes at one file."""
+"""C1 to C3, C14, D17: many processes at one file."""
 
 from __future__ import annotations
 
