@@ -164,3 +164,21 @@ def test_d12_a_record_of_a_fork_a_snapshot_or_a_merge_that_was_changed_is_refuse
         looks[table]()
     assert "damaged" in memory.store.health().integrity
     memory.close()
+
+
+def test_d12_the_highest_number_of_a_purged_log_that_is_no_number_any_more_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    memory = open_memory(path)
+    memory.append("log", 1, 2)
+    memory.purge("log/")
+    memory.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("UPDATE log_floors SET number = 'x'").rowcount == 1
+    connection.commit()
+    connection.close()
+    memory = open_memory(path)
+    with pytest.raises(StoreCorruptError):
+        memory.append("log", 3)
+    with pytest.raises(StoreCorruptError):
+        memory.export(tmp_path / "full.jsonl", full=True)
+    memory.close()

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from botwire_core.stores.rows import TOMBSTONE, Row
 from botwire_core.stores.spaces import Level, Space
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import COLUMNS, INSERT, checksum, outer_checksum, record_checksum, row_from
+from botwire_core.stores.sqlite.rows import (
+    COLUMNS,
+    INSERT,
+    checksum,
+    log_floor_from,
+    outer_checksum,
+    record_checksum,
+    row_from,
+)
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import bounds
 
@@ -36,7 +44,7 @@ class FamilyTables(Retainer):
 
     def log_floors(self, space: Space) -> dict[bytes, int]:
         rows = self.every("SELECT log, number FROM log_floors WHERE space = ?", (space.id,))
-        return {log: int(number) for log, number in rows}
+        return dict(log_floor_from(log, number) for log, number in rows)
 
     def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
         if space.name is not None:

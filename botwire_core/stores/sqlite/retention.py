@@ -7,7 +7,7 @@ from botwire_core.names import end_of_prefix, log_of
 from botwire_core.stores.changes import erased_floor, purge_reaches
 from botwire_core.stores.rows import TOMBSTONE, log_digest
 from botwire_core.stores.spaces import Space
-from botwire_core.stores.sqlite.rows import checksum
+from botwire_core.stores.sqlite.rows import checksum, log_floor_from
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.versions import VersionLog
 
@@ -140,8 +140,8 @@ class Retainer(VersionLog):
             )
 
     def log_floor(self, space: int, log: str) -> int:
-        found = self.one("SELECT number FROM log_floors WHERE space = ? AND log = ?", (space, log_digest(log)))
-        return -1 if found is None else int(found[0])
+        found = self.one("SELECT log, number FROM log_floors WHERE space = ? AND log = ?", (space, log_digest(log)))
+        return -1 if found is None else log_floor_from(*found)[1]
 
     def _note_log_row(self, space: int, key: str) -> None:
         place = log_of(key)

@@ -13,7 +13,16 @@ from zlib import crc32
 from botwire_core.errors import StoreCorruptError
 from botwire_core.stores.rows import TOMBSTONE, Row
 
-__all__ = ["COLUMNS", "INSERT", "checksum", "damaged", "outer_checksum", "record_checksum", "row_from"]
+__all__ = [
+    "COLUMNS",
+    "INSERT",
+    "checksum",
+    "damaged",
+    "log_floor_from",
+    "outer_checksum",
+    "record_checksum",
+    "row_from",
+]
 
 COLUMNS = "id, space, key, revision, version, codec, gone, checksum, created, updated, author, outer_checksum, value"
 """What `row_from` takes, in this order."""
@@ -57,6 +66,17 @@ def row_from(columns: tuple[int, int, str, int, int, int, int | None, int, int, 
         raise damaged(f"a row of {key!r} in space {space}")
     expires = gone if gone is not None and gone > 0 else None
     return Row(key, version, revision, codec, b"" if codec == TOMBSTONE else value, created, updated, expires, author)
+
+
+def log_floor_from(log: object, number: object) -> tuple[bytes, int]:
+    """The digest of a log and the number that stands in the columns of its floor.
+
+    Raises:
+        StoreCorruptError: they are not what they can be.
+    """
+    if isinstance(log, bytes) and isinstance(number, str) and number.isascii() and number.isdecimal():
+        return log, int(number)
+    raise damaged("the highest number of a log")  # a flipped bit can make a column of another type
 
 
 def record_checksum(*columns: int | str | None) -> int:
