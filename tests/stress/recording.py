@@ -7,9 +7,10 @@ order; names of files come and go in order, as journals of file systems keep the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -59,23 +60,25 @@ Event: TypeAlias = Write | Truncate | Sync | Create | Remove | Ack
 
 
 @contextmanager
-def recorded() -> Iterator[list[Event]]:
+def recorded(present: Mapping[str, int] | None = None) -> Iterator[list[Event]]:
     """Within the block, connections of this process work on the disk as ever, and the list tells what they do there.
 
-    They have to be closed at its end.
+    They have to be closed at its end, and be to one folder; `present` are the files that a `Disk` has there already.
     """
     events: list[Event] = []
-    files: dict[str, int] = {}
+    files = dict(present or {})
+    numbers = count(len(files))
     below = apsw.vfs_names()[0]
 
     class RecordedFile(apsw.VFSFile):
         def __init__(self, name: Any, flags: list[int]) -> None:
             path = name.filename() if isinstance(name, apsw.URIFilename) else name
             super().__init__(below, name, flags)
-            if path not in files:
-                files[path] = sum(isinstance(event, Create) for event in events)
-                events.append(Create(Path(path).name, files[path]))
-            self.number = files[path]
+            name = Path(path).name
+            if name not in files:
+                files[name] = next(numbers)
+                events.append(Create(name, files[name]))
+            self.number = files[name]
 
         def xWrite(self, data: Any, offset: int) -> None:
             super().xWrite(data, offset)
@@ -95,7 +98,7 @@ def recorded() -> Iterator[list[Event]]:
 
         def xDelete(self, name: str, synced: bool) -> None:
             super().xDelete(name, synced)
-            files.pop(name, None)
+            files.pop(Path(name).name, None)
             events.append(Remove(Path(name).name, bool(synced)))
 
     system = RecordedSystem("recorded", below, makedefault=True)
@@ -114,6 +117,14 @@ class Disk:
     names: dict[str, int] = field(default_factory=dict)
     under_way: dict[int, list[Write | Truncate]] = field(default_factory=dict)
     names_under_way: list[Create | Remove] = field(default_factory=list)
+
+    @classmethod
+    def holding(cls, files: Mapping[str, bytes]) -> Disk:
+        """A disk on which these files are there for sure."""
+        return cls(
+            {number: bytearray(content) for number, content in enumerate(files.values())},
+            {name: number for number, name in enumerate(files)},
+        )
 
     def take(self, event: Event) -> None:
         match event:

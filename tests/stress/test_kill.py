@@ -38,7 +38,7 @@ def check_opens(path: Path) -> None:
         store.close()
 
 
-def test_a_writer_that_is_killed_loses_nothing_that_was_acknowledged(
+def test_d1_a_writer_that_is_killed_loses_nothing_that_was_acknowledged(
     tmp_path: Path, scale: Callable[[int], int]
 ) -> None:
     path, chance, acked = tmp_path / "memory.db", random.Random(), 0
@@ -55,7 +55,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_was_acknowledged(
         acked += more
 
 
-def test_a_writer_that_acknowledges_too_early_is_seen_to_lose(tmp_path: Path, scale: Callable[[int], int]) -> None:
+def test_d1_a_writer_that_acknowledges_too_early_is_seen_to_lose(tmp_path: Path, scale: Callable[[int], int]) -> None:
     path, acked, lost = tmp_path / "memory.db", 0, 0
     for _ in range(scale(KILLS // 4)):
         with running("early", path) as process:
@@ -66,7 +66,7 @@ def test_a_writer_that_acknowledges_too_early_is_seen_to_lose(tmp_path: Path, sc
     assert lost > 0
 
 
-def test_a_writer_that_is_killed_holds_nobody_up(tmp_path: Path, scale: Callable[[int], int]) -> None:
+def test_d1_a_writer_that_is_killed_holds_nobody_up(tmp_path: Path, scale: Callable[[int], int]) -> None:
     path, chance, acked, stayed = tmp_path / "memory.db", random.Random(), 0, 0
     with running("survivor", path) as survivor:
         stayed += acks_of(survivor, 1)
@@ -103,7 +103,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[State], list[fl
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_killed_in_the_middle_happened_whole_or_not_at_all(
+def test_d1_what_is_killed_in_the_middle_happened_whole_or_not_at_all(
     kind: str, told: tuple[list[State], list[float]], tmp_path: Path, scale: Callable[[int], int]
 ) -> None:
     states, seconds = told

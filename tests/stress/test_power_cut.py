@@ -2,6 +2,11 @@
 
 ext4 on a loop device is shut down by an ioctl that drops all that is not on the disk yet, its own journal too; what
 mounts again afterwards is what a machine finds when the power is back. That takes root and a loop device.
+
+A real machine tells nobody anything while its power goes; here the ioctl takes milliseconds, and the one sync that is
+under way meanwhile may come back as done though the cut took it (measured on Linux 6.18: 3 of 308 cuts, each of a write
+that ended after the ioctl had begun). So what was acknowledged before the ioctl has to be there, and of what came back
+later the last write may be missing.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from pathlib import Path
 
 import pytest
 from stress.story import State, open_store, state_of, story
-from stress.writer import CHAPTERS, acks_of, check_written, killed, running
+from stress.writer import CHAPTERS, acks_at_hand, acks_of, check_written, killed, running
 
 from botwire_core.stores.sqlite import SqliteStore
 
@@ -26,6 +31,14 @@ CUTS = 60
 SHUT_DOWN = 0x8004587D  # FS_IOC_SHUTDOWN
 WITHOUT_FLUSH = 2
 SIZE = 64 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """How many writes have to be there, and how many acks there were: one more at most."""
+
+    certain: int
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +65,16 @@ class Machine:
         finally:
             self.unmount()
 
-    def cut_power(self) -> None:
+    def cut_power(self, writer: subprocess.Popen[bytes], acked: int) -> Acks:
+        """Cut it while a writer of which so many acks were read goes on, and kill that."""
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
+            before = acked + acks_at_hand(writer)
             fcntl.ioctl(descriptor, SHUT_DOWN, WITHOUT_FLUSH.to_bytes(4, "little"))
         finally:
             os.close(descriptor)
+        told = before + killed(writer)
+        return Acks(max(before, told - 1), told)
 
 
 @pytest.fixture
@@ -77,51 +94,50 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def cut_while_writing(machine: Machine, durability: str, acked: int, wanted: int) -> int:
-    """Cut the power of a writer in mode "append" after so many acks more; gives how many it was told in all."""
+def cut_while_writing(machine: Machine, durability: str, already: int, wanted: int) -> Acks:
+    """Cut the power of a writer in mode "append" after so many acks more than there were already."""
     with machine.powered(), running("writer", machine.folder / "memory.db", durability) as process:
         assert acks_of(process, wanted) == wanted
-        machine.cut_power()
-        return acked + wanted + killed(process)
+        return machine.cut_power(process, already + wanted)
 
 
-def check_after(machine: Machine, acked: int) -> int:
-    """What stands there beyond the acks, after the power is back: below 0 what is lost. Never a hole, never damage."""
+def written_after(machine: Machine, acks: Acks) -> int:
+    """How many writes stand there after the power is back; never a hole, never damage."""
     path = machine.folder / "memory.db"
     with machine.powered():
         if not path.exists():
-            return -acked
+            return 0
         store = SqliteStore(path)
-        assert store.health().integrity == "ok"
-        store.close()
-        return check_written(path, "writer", acked)
+        try:
+            assert store.health().integrity == "ok"
+        finally:
+            store.close()
+        return acks.told + check_written(path, "writer", acks.told)
 
 
-def test_a_power_cut_takes_nothing_that_was_acknowledged(machine: Machine, scale: Callable[[int], int]) -> None:
-    chance, acked = random.Random(), 0
+def test_d2_a_power_cut_takes_nothing_that_was_acknowledged(machine: Machine, scale: Callable[[int], int]) -> None:
+    chance, written = random.Random(), 0
     for _ in range(scale(CUTS)):
-        acked = cut_while_writing(machine, "full", acked, chance.randint(0, 60))
-        more = check_after(machine, acked)
-        assert more in (0, 1)
-        acked += more
+        acks = cut_while_writing(machine, "full", written, chance.randint(0, 60))
+        written = written_after(machine, acks)
+        assert acks.certain <= written <= acks.told + 1
 
 
-def test_with_normal_durability_a_power_cut_takes_the_last_writes_and_only_those(
+def test_d2_with_normal_durability_a_power_cut_takes_the_last_writes_and_only_those(
     machine: Machine, scale: Callable[[int], int]
 ) -> None:
-    chance, acked, losses = random.Random(), 0, 0
+    chance, written, losses = random.Random(), 0, 0
     for number in range(CUTS):
         if losses and number >= scale(CUTS):
             break
-        acked = cut_while_writing(machine, "normal", acked, chance.randint(30, 300))
-        more = check_after(machine, acked)
-        assert more <= 1
-        acked += more
-        losses += more < 0
+        acks = cut_while_writing(machine, "normal", written, chance.randint(30, 300))
+        written = written_after(machine, acks)
+        assert written <= acks.told + 1
+        losses += written < acks.certain
     assert losses > 0
 
 
-def test_a_power_cut_in_the_middle_of_an_op_leaves_all_of_it_or_nothing(
+def test_d4_a_power_cut_in_the_middle_of_an_op_leaves_all_of_it_or_nothing(
     machine: Machine, tmp_path: Path, scale: Callable[[int], int]
 ) -> None:
     store = open_store(tmp_path / "told.db")
@@ -134,13 +150,13 @@ def test_a_power_cut_in_the_middle_of_an_op_leaves_all_of_it_or_nothing(
     for number in range(scale(CUTS)):
         path = machine.folder / f"{number}.db"
         with machine.powered(), running("story", path) as process:
-            acked = acks_of(process, chance.randrange(len(states)))
-            machine.cut_power()
-            acked += killed(process)
+            acks = machine.cut_power(process, acks_of(process, chance.randrange(len(states))))
         with machine.powered():
             store = open_store(path)
-            assert store.health().integrity == "ok"
-            assert state_of(store) in states[acked : acked + 2], f"cut after {acked} steps"
-            store.close()
+            try:
+                assert store.health().integrity == "ok"
+                assert state_of(store) in states[acks.certain : acks.told + 2], f"cut after {acks}"
+            finally:
+                store.close()
             for file in machine.folder.glob(f"{number}.db*"):
                 file.unlink()

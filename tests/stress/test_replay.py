@@ -19,8 +19,8 @@ import pytest
 from stress.recording import Ack, Disk, Event, recorded
 from stress.story import State, open_store, state_of, story
 
-from botwire_core.errors import BotWireError
 from botwire_core.memory import Memory
+from botwire_core.stores.sqlite import SqliteStore
 
 IMAGES = 5_000
 CHECKPOINT_EVERY = 24  # pages, so that many fall into a short story
@@ -86,11 +86,16 @@ def cut(events: list[Event], images: int, seed: int) -> Iterator[tuple[int, int,
         yield place, acked, disk.after_a_cut(chance)
 
 
-def problem_of(folder: Path, files: dict[str, bytes], states: list[State], acked: int) -> str:
-    """What is wrong with an image: nothing, "lost" if an older state stands there, or else what is damaged."""
+def opened(folder: Path, files: dict[str, bytes]) -> SqliteStore:
+    """A store on a disk with these files."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    store = open_store(folder / "memory.db")
+    return open_store(folder / "memory.db")
+
+
+def problem_of(folder: Path, files: dict[str, bytes], states: list[State], acked: int) -> str:
+    """What is wrong with an image: nothing, "lost" if an older state stands there, or else what is damaged."""
+    store = opened(folder, files)
     try:
         state = state_of(store)
         if state not in states[acked : acked + 2]:
@@ -99,12 +104,16 @@ def problem_of(folder: Path, files: dict[str, bytes], states: list[State], acked
             return health
         Memory("base", store=store).set("after", acked)
         return "" if Memory("base", store=store).get("after") == acked else "it cannot be written"
-    except BotWireError as error:
+    except Exception as error:  # damage is to be named as such, but the kind of error is not judged here
         return f"{type(error).__name__}: {error}"
     finally:
         store.close()
-        for file in folder.iterdir():
-            file.unlink()
+        empty(folder)
+
+
+def empty(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
 
 
 def judge(folder: Path, recording: tuple[list[Event], list[State]], images: int, seed: int) -> Verdict:
@@ -116,7 +125,7 @@ def judge(folder: Path, recording: tuple[list[Event], list[State]], images: int,
 
 
 @pytest.mark.parametrize("tellers", [1, 2])
-def test_what_was_acknowledged_is_there_whatever_a_power_cut_leaves_of_un_synced_writes(
+def test_d3_d4_what_was_acknowledged_is_there_whatever_a_power_cut_leaves_of_un_synced_writes(
     tellers: int, tmp_path: Path, quick_folder: Path, scale: Callable[[int], int]
 ) -> None:
     recording = tell(tmp_path / "memory.db", "full", tellers)
@@ -124,7 +133,36 @@ def test_what_was_acknowledged_is_there_whatever_a_power_cut_leaves_of_un_synced
     assert (verdict.lost, verdict.corrupt) == (0, 0), verdict.first
 
 
-def test_without_syncs_a_power_cut_loses_and_damages(
+def test_d3_d4_a_second_power_cut_while_the_first_is_recovered_from_takes_nothing_either(
+    tmp_path: Path, quick_folder: Path, scale: Callable[[int], int]
+) -> None:
+    events, states = tell(tmp_path / "memory.db", "full")
+    chance = random.Random(seed := secrets.randbits(32))
+    verdict = Verdict()
+    for place, acked, files in cut(events, scale(IMAGES // 10), seed):
+        disk = Disk.holding(files)
+        with recorded(disk.names) as recovery:
+            store = opened(quick_folder, files)
+            state_of(store)
+            store.close()
+        empty(quick_folder)
+        for event in recovery[: chance.randint(0, len(recovery))]:
+            disk.take(event)
+        again = disk.after_a_cut(chance)
+        verdict.add(problem_of(quick_folder, again, states, acked), f"seed {seed}, event {place}, cut again")
+    assert (verdict.lost, verdict.corrupt) == (0, 0), verdict.first
+
+
+def test_d3_with_normal_durability_a_power_cut_takes_the_last_writes_and_damages_nothing(
+    tmp_path: Path, quick_folder: Path, scale: Callable[[int], int]
+) -> None:
+    recording = tell(tmp_path / "memory.db", "normal")
+    verdict = judge(quick_folder, recording, scale(IMAGES // 5), secrets.randbits(32))
+    assert verdict.lost > 0, verdict
+    assert verdict.corrupt == 0, verdict.first
+
+
+def test_d3_without_syncs_a_power_cut_loses_and_damages(
     tmp_path: Path, quick_folder: Path, scale: Callable[[int], int]
 ) -> None:
     recording = tell(tmp_path / "memory.db", "off")
