@@ -21,6 +21,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from frameworks import FRAMEWORKS
 from measure import SYNCED, clock, interleave, keys, make_value, method_of, say
 from ours import Botwire, BotwireFull
 from peers import LIMITS, PEERS
@@ -63,7 +64,12 @@ def compare(options: argparse.Namespace) -> Report:
     loop = asyncio.new_event_loop()
     names = keys(options.keys)
     choice = random.Random(1)
-    classes = [Botwire, BotwireFull, *(PEERS if options.peers else LIMITS), *map(resolve_name, options.contender)]
+    classes = [
+        Botwire,
+        BotwireFull,
+        *([*PEERS, *FRAMEWORKS] if options.peers else LIMITS),
+        *map(resolve_name, options.contender),
+    ]
     if options.peers:
         classes.remove(BotwireFull)
     with ExitStack() as stack:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from peers import ApswOrjson, RedisLoopback
+from frameworks import RedisLoopback
+from peers import ApswOrjson
 
 __all__ = ["HISTORIES", "make_message"]
 
