@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from contracts.alternating import Alternating
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -111,15 +112,18 @@ class SideBySide(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="botwire-model-"))
         self.wall, self.monotonic = ManualClock(), ManualClock(1000.0)
         self.dict = DictStore(clock=self.wall)
-        self.sqlite = SqliteStore(self.folder / "memory.db", durability="normal", monotonic=self.monotonic)
+        path = self.folder / "memory.db"
+        self.sqlite = Alternating(lambda: SqliteStore(path, durability="normal", monotonic=self.monotonic))
         # One clock for both, that goes on by hand also while the wall clock is behind: else the two would drift
         # apart by the microseconds that really pass.
-        self.dict._now = self.sqlite._now = SteadyClock(self.wall, self.monotonic)
+        self.dict._now = SteadyClock(self.wall, self.monotonic)
+        for store in self.sqlite.stores:
+            store._now = self.dict._now
 
     def teardown(self) -> None:
         for name in ("a", "b", "a@1", "fork", "other"):
             self.ask(p.ListEntries(name))
-        self.sqlite.close()
+        self.sqlite.close_both()
         shutil.rmtree(self.folder)
 
     def ask(self, op: p.Op[Any]) -> None:

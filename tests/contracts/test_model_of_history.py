@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.alternating import Alternating
 from contracts.buggy import ErasesOnlyHere, ForgetsMerges, LeaksForks
 from contracts.naive import ABSENT, Cell, Space, is_row, merge_values, repr_of
 from hypothesis import HealthCheck, Phase, settings
@@ -480,7 +481,7 @@ class AgainstTheModel(RuleBasedStateMachine):
 
 
 class SqliteAgainstTheModel(AgainstTheModel):
-    """The store that really prunes, sweeps and erases."""
+    """The store that really prunes, sweeps and erases, opened twice."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="botwire-model-"))
@@ -488,15 +489,17 @@ class SqliteAgainstTheModel(AgainstTheModel):
         self.lets_go = True
 
     def open(self) -> Store:
-        return SqliteStore(self.folder / "memory.db", durability="normal", clock=self.clock, monotonic=self.clock)
+        path = self.folder / "memory.db"
+        return Alternating(lambda: SqliteStore(path, durability="normal", clock=self.clock, monotonic=self.clock))
 
     def teardown(self) -> None:
-        self.store.close()
+        assert isinstance(self.store, Alternating)
+        self.store.close_both()
         shutil.rmtree(self.folder)
 
     @rule()
     def sweep(self) -> None:
-        assert isinstance(self.store, SqliteStore)
+        assert isinstance(self.store, Alternating)
         self.store.sweep()
         for name in [name for name in self.spaces if self.there(name) is None]:
             self.dropped.append(self.spaces.pop(name))
@@ -514,8 +517,8 @@ class SqliteAgainstTheModel(AgainstTheModel):
     @precondition(lambda self: self.spaces)
     @rule()
     def check_the_file(self) -> None:
-        assert isinstance(self.store, SqliteStore)
-        assert self.store.health().integrity == "ok"
+        assert isinstance(self.store, Alternating)
+        assert self.store.integrity() == "ok"
 
 
 _SETTINGS = settings(stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -52,6 +52,26 @@ def test_changes_that_are_no_longer_whole_are_refused_before_the_first_page(tmp_
     store.close()
 
 
+def test_a_fork_is_told_of_a_past_of_its_own_that_is_whole(tmp_path: Path) -> None:
+    clock = ManualClock()
+    store = SqliteStore(tmp_path / "memory.db", clock=clock, monotonic=clock)
+    space = Space(store.run)
+    space.set("k", 1)
+    space.set("k", 2)
+    fork = space.fork("fork")
+    store.run(p.SetRetention(space.name, Retention(deleted_for=0)))
+    space.set("forgotten", 1, ttl=10)
+    clock.advance(10)
+    store.sweep()
+    for op in (p.ListKeys("fork", at=1), p.Get("fork", "other", at=1), p.ListChanges("fork", 0)):
+        with pytest.raises(RevisionPrunedError) as caught:
+            store.run(op)
+        assert caught.value.oldest == 2
+    assert fork.contents(at=2) == {"k": 2}
+    assert store.run(p.ListChanges("fork", 2)).changes == []
+    store.close()
+
+
 class TestSqliteStoreInAFork(SqliteBench, StoreContract):
     """Every op works the same on a fork: here of a fork of a fork, all of which have had a life before."""
 

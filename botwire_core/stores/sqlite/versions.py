@@ -190,7 +190,14 @@ class VersionLog(SpaceRecords):
     def _check_not_forgotten(self, level: Level) -> None:
         forgotten = self.forgotten(level)
         if level.upto is not None and level.upto < forgotten:
-            raise self.pruned(level.upto, forgotten)
+            # What forgot them may have come after all that a fork, whose past this is, has of it.
+            first_whole = self.one(
+                "SELECT min(revision) FROM (SELECT forked_at AS revision FROM spaces WHERE parent = ?1"
+                " UNION ALL SELECT revision FROM snapshots WHERE space = ?1 AND (expires IS NULL OR expires > ?3))"
+                " WHERE revision >= ?2",
+                (level.space, level.upto, self._now()),
+            )[0]
+            raise self.pruned(level.upto, forgotten if first_whole is None else min(forgotten, first_whole))
 
     def _check_key_kept(self, level: Level, key: str) -> None:
         """Raise the `RevisionPrunedError` if the row of a key that stood at the end of a level is gone."""
