@@ -11,7 +11,7 @@ from botwire_core.codec import Value, encode
 from botwire_core.diff import same_value
 from botwire_core.errors import InvalidValueError
 from botwire_core.merge import merge_values
-from botwire_core.names import check_namespace, log_of, log_row_key
+from botwire_core.names import check_namespace, check_prefix, log_of, log_row_key
 from botwire_core.records import field, record
 from botwire_core.results import Conflict, MergeResult
 from botwire_core.stores.base import expiry
@@ -45,6 +45,7 @@ class MergeOps(HistoryPrimitives):
             raise InvalidValueError(f"strategy: {op.strategy!r}", hint='use "fail", "ours" or "theirs"')
         if not isinstance(op.keys, str):
             raise InvalidValueError(f"keys: {op.keys!r} is not a glob", hint='use "*" for all keys')
+        check_prefix(op.keys)
         with self.exclusive():
             source = self.find(op.other)
             if source is None:
@@ -142,16 +143,16 @@ class MergeOps(HistoryPrimitives):
     def _append_rows(self, op: p.Merge, draft: Draft, base: View, log: str, rows: list[Row]) -> list[str]:
         """Append to ours the new rows of theirs, apart from those that an earlier merge brought over."""
         last = self.last_log_number(self.view(op.namespace, None), log)
-        have: Counter[tuple[int, int, bytes]] = Counter()
+        have: Counter[tuple[int, int, bytes] | None] = Counter()
         if last >= 0:
             for row in self.newest_rows(self.view(op.namespace, None), f"{log}/", None, False):
                 found = log_of(row.key)
                 # A row keeps the moment at which it first came to be, so it is known again under another number.
-                if found and found[0] == log and self._live(base, row.key, draft.now) is None:
-                    have[row.created, row.codec, row.data] += 1
+                if found and found[0] == log and _mark(row) != _mark(self._live(base, row.key, draft.now)):
+                    have[_mark(row)] += 1
         keys = []
         for row in rows:
-            mark = row.created, row.codec, row.data
+            mark = _mark(row)
             if have[mark] > 0:
                 have[mark] -= 1
                 continue
@@ -169,3 +170,8 @@ class MergeOps(HistoryPrimitives):
         return p.MISSING if row is None else self._value(op.namespace, row)
 
     RUNNERS: ClassVar[dict[type, str]] = {p.Merge: "_merge"}
+
+
+def _mark(row: Row | None) -> tuple[int, int, bytes] | None:
+    """What tells a row of a log from others, whichever number it stands under."""
+    return None if row is None else (row.created, row.codec, row.data)

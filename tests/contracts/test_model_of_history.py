@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from botwire_core import protocol as p
 from botwire_core.codec import encode
 from botwire_core.errors import ConflictError, InvalidValueError, RevisionPrunedError
+from botwire_core.family import FamilyPart
 from botwire_core.results import Record, Retention
 from botwire_core.store import Store
 from botwire_core.stores.dict import DictStore
@@ -358,11 +359,7 @@ class AgainstTheModel(RuleBasedStateMachine):
             if their is not None and (before is None or their.expires != before.expires):
                 expires = their.expires
             written[key] = Cell(value, 0, None if value is ABSENT else expires)
-        have = {
-            cell.origin
-            for key, cell in ours.cells.items()
-            if is_row(key) and cell.live(self.now) and self.live_cell(base, key) is None
-        }
+        have = {cell.origin for key, cell in ours.cells.items() if is_row(key) and cell.live(self.now)}
         rows = {
             log: [Cell(row.value, 1, row.expires, row.origin) for row in rows if row.origin not in have]
             for log, rows in new_rows.items()
@@ -513,6 +510,43 @@ class SqliteAgainstTheModel(AgainstTheModel):
     @rule()
     def close(self) -> None:
         self.store.close()
+
+    @rule(name=NAMES)
+    def copy_the_family_elsewhere(self, name: str) -> None:
+        space = self.there(name)
+        if space is None:
+            return
+        parts: list[FamilyPart] = []
+        self.store.run(p.ExportFamily(name, parts.extend))
+        copy = SqliteStore(
+            self.folder / f"copy-{next(self.texts)}.db", durability="normal", clock=self.clock, monotonic=self.clock
+        )
+        copy.run(p.ImportFamily(name, iter(parts)))
+        members = [one.name for one in copy.run(p.ListNamespaces())]
+        assert members == [
+            other for other in sorted(self.spaces) if self.there(other) and self.spaces[other].descends_from(space)
+        ]
+        for member in members:
+            for op in self.looks_at(member, self.spaces[member].head):
+                assert self.answer(copy, op) == self.answer(self.store, op), f"{op!r} of a copy"
+        copy.close()
+
+    def looks_at(self, name: str, head: int) -> list[p.Op[Any]]:
+        keys = ["a", "b", "b/c", "chat/0000000000000000001"]
+        return [
+            *(p.ListEntries(name, at=at) for at in range(head + 1)),
+            *(p.GetHistory(name, key) for key in keys),
+            *(p.ListChanges(name, since) for since in range(head + 1)),
+            p.ListSnapshots(name),
+            p.GetRetention(name),
+            p.Append(name, "chat", (), None),
+        ]
+
+    def answer(self, store: Store, op: p.Op[Any]) -> str:
+        try:
+            return repr(store.run(op))
+        except RevisionPrunedError as error:
+            return f"pruned, {error.oldest} is the oldest"
 
     @precondition(lambda self: self.spaces)
     @rule()

@@ -76,6 +76,17 @@ class MergeContract(StoreBench):
         assert space.append("chat", "next") == ["chat/0000000000000000004"]
         assert fork.read("chat") == ["shared", "theirs 1", "theirs 2"]
 
+    def test_a_row_that_comes_back_by_way_of_others_is_known_again(self, space: Space) -> None:
+        one, two = space.fork("one"), space.fork("two")
+        two.append("chat", "x")
+        space.append("chat", "y")
+        assert len(_merge(one, "two").appended) == 1
+        assert len(_merge(two, space.name).appended) == 1
+        assert len(_merge(space, "one").appended) == 1
+        for _ in range(2):
+            assert _merge(two, space.name).appended == _merge(space, "two").appended == []
+        assert (space.read("chat"), two.read("chat")) == (["y", "x"], ["x", "y"])
+
     def test_merging_again_brings_only_what_is_new(self, space: Space) -> None:
         space.set("k", 1)
         space.append("chat", "shared")
