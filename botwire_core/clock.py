@@ -36,13 +36,13 @@ class SteadyClock:
             self._high = now
             self._stuck_at = None
             return now
-        if self._stuck_at is None:
-            self._stuck_at = self._monotonic()
+        monotonic = self._monotonic()
+        stuck_at = self._stuck_at  # looked at once: another thread may go on from the wall clock meanwhile
+        self._stuck_at = monotonic
+        if stuck_at is None:
             return self._high
         # Rejected: to stay at the highest time ever seen. After a jump of a year nothing would expire for a year.
-        passed = self._monotonic() - self._stuck_at
-        self._stuck_at += passed
-        self._high += int(passed * 1_000_000)
+        self._high += int(max(0.0, monotonic - stuck_at) * 1_000_000)
         return self._high
 
 

@@ -20,6 +20,7 @@ from botwire_core.stores.spaces import Level, Space, View
 __all__ = ["ChangeOps", "erased_floor", "purge_reaches"]
 
 _IMPORT_ROWS = 5000
+_END = 253_402_300_799  # seconds: the last that a datetime can say, in the year 9999
 _EXPORT_ROWS = 1000
 
 
@@ -37,12 +38,7 @@ def purge_reaches(target: str, key: str) -> bool:
 def erased_floor(view: View, erased: Mapping[int, Sequence[tuple[int, int]]]) -> int:
     """The highest version that a view loses with the erased rows: revision and version of each, by space."""
     return max(
-        (
-            version
-            for level in view
-            for revision, version in erased.get(level.space, ())
-            if level.reaches(revision)
-        ),
+        (version for level in view for revision, version in erased.get(level.space, ()) if level.reaches(revision)),
         default=0,
     )
 
@@ -101,7 +97,7 @@ class ChangeOps(HistoryPrimitives):
         for level in levels:  # all of them first: whoever reads page by page must not get stuck half-way
             forgotten = self.forgotten(Level(level.space, since))
             if since < forgotten:
-                raise self.pruned(since, forgotten)
+                raise self.pruned(since, forgotten if level.upto is None else min(forgotten, level.upto))
         for level in levels:
             yield from self.level_rows(level, since)
 
@@ -137,7 +133,7 @@ class ChangeOps(HistoryPrimitives):
                     if check_key(record.key) in seen:
                         raise InvalidValueError(f"the key {record.key!r} comes twice")
                     seen.add(record.key)
-                    expires = None if record.expires_at is None else round(record.expires_at * 1_000_000)
+                    expires = _expiry_of(record)
                     payload = encode(record.value)
                     self._check_payload(payload)
                     if expires is None or expires > draft.now:
@@ -207,6 +203,18 @@ class ChangeOps(HistoryPrimitives):
         p.Import: "_import",
         p.Purge: "_purge",
     }
+
+
+def _expiry_of(record: Record) -> int | None:
+    """When a record expires, in microseconds since the epoch."""
+    seconds = record.expires_at
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not -_END <= seconds <= _END:
+        raise InvalidValueError(
+            f"expires_at of {record.key!r}: {seconds!r} is no time", hint="use seconds since 1970, or None for never"
+        )
+    return round(seconds * 1_000_000)
 
 
 def _side(namespace: str, at: int | None) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from botwire_core.clock import Clock, from_microseconds
-from botwire_core.errors import UnknownStoreError, UnsupportedError
+from botwire_core.errors import StoreBusyError, UnknownStoreError, UnsupportedError
 from botwire_core.names import log_of
 from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily, Op
 from botwire_core.records import field, record, replace
@@ -54,6 +54,7 @@ class DictStore(HistoryStoreBase):
         self._merged: dict[tuple[int, int, str], int] = {}
         self._last_id = 0
         self._undo: list[Callable[[], object]] = []
+        self._writing = False
 
     def __repr__(self) -> str:
         return f"DictStore({len(self._names)} namespaces)"
@@ -70,7 +71,9 @@ class DictStore(HistoryStoreBase):
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         with self._lock:
-            self._undo.clear()
+            if self._writing:
+                raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
+            self._writing = True
             try:
                 yield
             except BaseException:
@@ -78,6 +81,7 @@ class DictStore(HistoryStoreBase):
                     undo()
                 raise
             finally:
+                self._writing = False
                 self._undo.clear()
 
     @contextmanager
@@ -203,7 +207,7 @@ class DictStore(HistoryStoreBase):
         for level in view:
             for key, rows in self._tables[level.space].by_key.items():
                 found = log_of(key)
-                if found and found[0] == log and level.reaches(rows[0].revision):
+                if found and found[0] == log and rows and level.reaches(rows[0].revision):
                     last = max(last, found[1])
         return last
 

@@ -25,12 +25,19 @@ class Draft:
     read: Callable[[str, str], Row | None]
     floor: int = 0
     """The version above which keys start that were never seen."""
+    changed: int = 0
+    """When the last commit was made, maybe by a clock that is ahead: the rows of this one are not written before it."""
     expect: dict[str, int] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     next_numbers: dict[str, int] = field(default_factory=dict)
     """The next row number of each log that was appended to."""
     written_numbers: dict[str, int] = field(default_factory=dict)
     """The highest row number of each log that has a row in this draft, written under its key or appended."""
+
+    @property
+    def written(self) -> int:
+        """When the rows are written; what has expired is judged by `now` all the same."""
+        return max(self.now, self.changed)
 
     def newest(self, key: str) -> Row | None:
         """The newest row of a key, deleted or not."""
@@ -61,7 +68,7 @@ class Draft:
     def put(self, key: str, payload: Payload, expires: int | None, author: str | None) -> Row:
         """Let a value stand at a key."""
         before = self.newest(key)
-        created = before.created if before is not None and before.live(self.now) else self.now
+        created = before.created if before is not None and before.live(self.now) else self.written
         return self._add(key, before, payload, created, expires, author)
 
     def put_new(
@@ -69,7 +76,7 @@ class Draft:
     ) -> Row:
         """Let a value stand at a key that was never used, which spares the look."""
         self.expect.setdefault(key, 0)
-        return self._add(key, None, payload, self.now if created is None else created, expires, author)
+        return self._add(key, None, payload, self.written if created is None else created, expires, author)
 
     def remove(self, key: str, author: str | None) -> bool:
         """Take a key away; False where nothing stands, and then nothing is written."""
@@ -83,7 +90,7 @@ class Draft:
         """Take away what shines through since an erasure, above every version that was erased with it."""
         before = self.newest(key)
         version = max(before.version if before is not None else 0, self.floor) + 1
-        self.rows[key] = Row(key, version, 0, TOMBSTONE, b"", self.now, self.now)
+        self.rows[key] = Row(key, version, 0, TOMBSTONE, b"", self.written, self.written)
 
     def batch(self) -> Batch:
         return Batch(self.namespace, tuple(self.rows.values()), self.expect)
@@ -92,7 +99,7 @@ class Draft:
         self, key: str, before: Row | None, payload: Payload, created: int, expires: int | None, author: str | None
     ) -> Row:
         version = (before.version if before is not None else self.floor) + 1
-        row = Row(key, version, 0, payload.codec, payload.data, created, self.now, expires, author)
+        row = Row(key, version, 0, payload.codec, payload.data, created, self.written, expires, author)
         self.rows[key] = row
         place = log_of(key)
         if place is not None:

@@ -14,8 +14,9 @@ from typing import Any, ClassVar, TypeVar
 from botwire_core import protocol as p
 from botwire_core.arguments import check_ttl, check_version
 from botwire_core.clock import Clock, to_microseconds
+from botwire_core.codec import Value
 from botwire_core.errors import ConflictError, InvalidValueError, RevisionPrunedError
-from botwire_core.names import check_key, check_label, check_namespace
+from botwire_core.names import check_key, check_label, check_namespace, check_prefix
 from botwire_core.results import Entry, NamespaceInfo, Retention, Revision, Stats
 from botwire_core.stores.base import StoreBase, expiry
 from botwire_core.stores.changes import ChangeOps
@@ -78,8 +79,14 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     def next_number(self, draft: Draft, log: str) -> int:
         return self.last_log_number(self.view(draft.namespace, None), log) + 1
 
+    def _get(self, op: p.Get) -> Value | p.Missing:
+        with self.consistent():  # a lineage, what is kept of it, and the row
+            return super()._get(op)
+
     def live_row(self, namespace: str, key: str, at: int | None) -> Row | None:
-        view = self.view(namespace, at)
+        return self._live_in_view(self.view(namespace, at), key, at)
+
+    def _live_in_view(self, view: View, key: str, at: int | None) -> Row | None:
         check_key(key)
         row = self.newest_row(view, key) if at is None else self.past_row(view, key) if view else None
         return row if row is not None and row.live(self._now()) else None
@@ -96,7 +103,8 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
 
     def live_rows_of(self, namespace: str, keys: tuple[str, ...], at: int | None) -> dict[str, Row]:
         # `run` holds one moment for the whole op, so a single look at each key will do.
-        return {key: row for key in keys if (row := self.live_row(namespace, key, at)) is not None}
+        view = self.view(namespace, at)
+        return {key: row for key in keys if (row := self._live_in_view(view, key, at)) is not None}
 
     def _drop(self, op: p.Drop) -> bool:
         with self.exclusive():
@@ -145,7 +153,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
             return self.create(op.name, start, expiry(self._now(), ttl)).info(parent.get(start.space), 0)
 
     def _list_namespaces(self, op: p.ListNamespaces) -> list[NamespaceInfo]:
-        spaces = self.find_all(op.prefix)
+        spaces = self.find_all(check_prefix(op.prefix))
         names = {space.id: space.name for space in (self.find_all("") if op.prefix else spaces)}
         return [
             space.info(
@@ -177,7 +185,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     def _delete_snapshot(self, op: p.DeleteSnapshot) -> bool:
         with self.exclusive():
             space = self.find(check_namespace(op.namespace))
-            return space is not None and self.remove_snapshot(space, op.label)
+            return space is not None and self.remove_snapshot(space, check_label(op.label))
 
     def _resolve(self, op: p.Resolve) -> int:
         space = self.find(check_namespace(op.namespace))
@@ -265,7 +273,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
 
     CONSISTENT: ClassVar[frozenset[type]] = frozenset(
         {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Compare, p.ListChanges, p.Export}
-        | {p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots, p.ExportAll, p.ExportFamily}
+        | {p.GetEntry, p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots, p.ExportAll, p.ExportFamily}
     )
     RUNNERS: ClassVar[dict[type, str]] = {
         **StoreBase.RUNNERS,

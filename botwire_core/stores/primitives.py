@@ -187,13 +187,11 @@ class HistoryPrimitives(StoreBase):
         return ()
 
     def draft(self, namespace: str, space: Space | None) -> Draft:
-        """An empty draft on a space; its time is never before the last commit."""
+        """An empty draft on a space."""
         if space is None:
             return Draft(namespace, self._now(), lambda _, key: None)
         lineage = space.lineage
-        return Draft(
-            namespace, max(self._now(), space.changed), lambda _, key: self.newest_row(lineage, key), space.floor
-        )
+        return Draft(namespace, self._now(), lambda _, key: self.newest_row(lineage, key), space.floor, space.changed)
 
     def changed_keys(self, one: View, other: View) -> set[str]:
         """The keys that may differ between two views: those written since their nearest common ancestor."""

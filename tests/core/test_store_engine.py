@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -323,3 +324,74 @@ def test_a_store_closed_by_what_an_import_reads_from_goes_on(space: Space, store
 
     assert space.run(p.Import(space.name, records())) == 2
     assert space.contents() == {"a": 1, "b": 2}
+
+
+def test_a_file_that_was_removed_after_close_is_made_anew(store: SqliteStore, space: Space) -> None:
+    space.set("k", 1)
+    store.close()
+    for file in Path(store.path).parent.glob("memory.db*"):
+        file.unlink()
+    assert space.get("k") is p.MISSING
+    assert space.set("k", "new") == 1
+
+
+def test_many_first_reads_of_an_event_loop_share_one_connection(store: SqliteStore, space: Space) -> None:
+    space.set("k", 1)
+    store.close()
+
+    async def read_much() -> list[object]:
+        return await asyncio.gather(*(store.arun(p.Get(space.name, "k")) for _ in range(200)))
+
+    assert asyncio.run(read_much()) == [1] * 200
+    assert len(store._connections._open) <= 3  # the loop's own, and those of two reading threads
+
+
+def test_a_clock_that_is_ahead_elsewhere_moves_no_expiry_here(
+    tmp_path: Path, store: SqliteStore, space: Space, clock: ManualClock
+) -> None:
+    ahead = ManualClock()
+    ahead.advance(clock() - ahead() + 7200)
+    other = SqliteStore(tmp_path / "memory.db", clock=ahead, monotonic=ahead)
+    other.run(p.Set(space.name, "k", encode(0)))
+    space.set("count", 5, ttl=3600)
+    other.run(p.Set(space.name, "k", encode(1)))
+    assert space.get("count") == 5
+    assert space.increment("count") == 6
+    for key in ("one", "many"):
+        if key == "one":
+            space.set(key, 1, ttl=60)
+        else:
+            space.run(p.SetMany(space.name, ((key, encode(1)),), ttl=60))
+        entry = space.entry(key)
+        assert entry.expires_at is not None
+        assert entry.expires_at.timestamp() == pytest.approx(clock() + 60)
+        assert entry.updated_at.timestamp() == pytest.approx(ahead())
+    other.close()
+
+
+def test_a_fork_that_is_dropped_while_it_is_looked_for_is_there_or_is_not(
+    store: SqliteStore, space: Space, scale: Callable[[int], int]
+) -> None:
+    space.set("k", "parent's")
+    other = SqliteStore(store.path)
+    done = threading.Event()
+
+    def read() -> set[object]:
+        seen: set[object] = set()
+        while not done.is_set():
+            entry = other.run(p.GetEntry("fork", "k"))
+            seen.add(entry and entry.value)
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for _ in range(scale(500)):
+                space.run(p.Fork(space.name, "fork"))
+                space.beside("fork").set("k", "fork's")
+                space.run(p.Drop("fork"))
+        finally:
+            done.set()
+        seen = set.union(*(reader.result() for reader in readers))
+    other.close()
+    assert seen <= {"fork's", "parent's", None}

@@ -6,8 +6,8 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeAlias
 
 import apsw
@@ -73,6 +73,19 @@ class Connections:
         """Whether this thread has its connection."""
         return hasattr(self._local, "connection")
 
+    @contextmanager
+    def opening(self) -> Iterator[bool]:
+        """A block that opens the connection of this thread; False while another block of the thread does."""
+        local = self._local
+        if getattr(local, "opening", False):
+            yield False
+            return
+        local.opening = True
+        try:
+            yield True
+        finally:
+            local.opening = False
+
     def adopt(self, connection: apsw.Connection) -> apsw.Connection:
         """Make a connection the one of this thread."""
         with self._guard:
@@ -97,6 +110,7 @@ class Connections:
         """
         with self._guard:
             self._local = threading.local()
+            self._checked = False  # it may be another file by then
             for connection, thread in list(self._open.items()):
                 try:
                     if not connection.in_transaction:
@@ -174,6 +188,7 @@ class Connections:
                 # Safe though it closes a descriptor of the database: with O_EXCL there was nothing to hold a lock on.
                 if not os.path.exists(path):
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                    self._checked = False
         except FileExistsError:
             pass  # another process was quicker
         except OSError as error:

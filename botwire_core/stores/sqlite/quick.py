@@ -128,14 +128,13 @@ class QuickPaths(Retainer):
         self, connection: apsw.Connection, op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
     ) -> int | None:
         floor, last_id, head, last_time, space, previous, version, codec, gone, created = found
-        if last_time > now:
-            now = last_time
+        written = max(now, last_time)
         if version is None:
-            version, previous, created = floor + 1, 0, now
+            version, previous, created = floor + 1, 0, written
         else:
             version += 1
             if not codec or (gone is not None and gone <= now):
-                created = now
+                created = written
             if space != id:  # inherited: here it is the first row of its key
                 previous = 0
             if version % _PRUNE_EVERY == 0:
@@ -147,13 +146,13 @@ class QuickPaths(Retainer):
         payload = op.payload
         data = payload.data
         inner = checksum(id, op.key.encode(), revision, payload.codec, expires, data)
-        outer = outer_checksum(row, version, created, now, op.author)
+        outer = outer_checksum(row, version, created, written, op.author)
         try:
             connection.execute(
                 INSERT,
                 (
                     *(row, id, op.key, revision, version, payload.codec, expires, inner),
-                    *(created, now, op.author, outer, data, previous),
+                    *(created, written, op.author, outer, data, previous),
                 ),
             )
         except apsw.ConstraintError:

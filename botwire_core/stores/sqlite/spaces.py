@@ -48,7 +48,14 @@ class SpaceRecords(HistoryStoreBase):
         columns = self.one(_SPACES + " WHERE s.name = ?", (name,))
         if columns is None:
             return None
-        space = self._space(columns)
+        if columns[0] in self._lineages:
+            space = self._space(columns)
+        else:
+            with self.consistent():  # a drop takes a space and ancestors with it: look at all or none of them
+                columns = self.one(_SPACES + " WHERE s.name = ?", (name,))
+                if columns is None:
+                    return None
+                space = self._space(columns)
         return space if space.expires is None or space.expires > self._now() else None
 
     def find_all(self, prefix: str) -> list[Space]:

@@ -101,10 +101,13 @@ class SqliteStore(FamilyTables, QuickPaths):
         """
         kind = type(op)
         if kind in _POINT_READS:
-            if not self._connections.ready():
-                self._connections.adopt(await run_in_thread(self._open_one, None, self._pool(writer=False)))
-            return self.run(op)
-        return await run_in_thread(self.run, op, self._pool(writer=kind not in _READS))
+            if self._connections.ready():
+                return self.run(op)
+            with self._connections.opening() as first:
+                if first:
+                    self._connections.adopt(await run_in_thread(self._open_one, None, self._pool(writer=False)))
+                    return self.run(op)
+        return await run_in_thread(self.run, op, self._pool(writer=kind not in _READS and kind not in _POINT_READS))
 
     def close(self) -> None:
         """Close the file in all threads; the store opens it again if it is used again."""
@@ -271,4 +274,4 @@ class SqliteStore(FamilyTables, QuickPaths):
             return error
         return StoreCorruptError(f"{error.message}, seen from {namespace!r}", hint=error.hint)
 
-    CONSISTENT: ClassVar[frozenset[type]] = _READS - {p.GetRetention}
+    CONSISTENT: ClassVar[frozenset[type]] = (_READS | {p.GetEntry}) - {p.GetRetention}

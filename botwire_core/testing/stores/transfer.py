@@ -9,7 +9,7 @@ import pytest
 
 from botwire_core import protocol as p
 from botwire_core.codec import encode
-from botwire_core.errors import InvalidKeyError, InvalidValueError
+from botwire_core.errors import InvalidKeyError, InvalidValueError, StoreBusyError
 from botwire_core.results import Record
 from botwire_core.store import Store
 from botwire_core.testing.clock import ManualClock
@@ -157,3 +157,30 @@ class TransferContract(StoreBench):
         assert space.fork("fork").contents() == {"k": 1}
         assert space.beside("fresh").set("k00001", 1) == 1
         assert space.beside("fresh").contents() == {"k00001": 1}
+
+    def test_a_log_goes_on_after_an_import_into_it_failed(self, space: Space) -> None:
+        def records() -> Iterator[Record]:
+            yield from (Record(f"chat/{number:019}", number) for number in range(6000))
+            raise RuntimeError("the file ended")
+
+        space.set("k", 1)
+        with pytest.raises(RuntimeError):
+            space.run(p.Import(space.name, records()))
+        assert space.append("chat", "first") == ["chat/0000000000000000000"]
+        assert space.read("chat") == ["first"]
+
+    def test_a_write_in_the_middle_of_an_import_is_refused_and_undoes_it(self, space: Space, store: Store) -> None:
+        def records() -> Iterator[Record]:
+            yield Record("a", 1)
+            store.run(p.Set(space.name, "inner", encode(1)))
+
+        space.set("k", 1)
+        with pytest.raises(StoreBusyError):
+            space.run(p.Import(space.name, records()))
+        assert space.contents() == {"k": 1}
+
+    @pytest.mark.parametrize("expires", [1e20, float("inf"), float("nan"), True, "tomorrow"], ids=repr)
+    def test_a_record_that_expires_at_no_time_is_refused(self, space: Space, expires: Any) -> None:
+        with pytest.raises(InvalidValueError):
+            space.run(p.Import(space.name, [Record("a", 1), Record("b", 2, expires)]))
+        assert space.contents() == {}
