@@ -80,11 +80,11 @@ class MergeContract(StoreBench):
         one, two = space.fork("one"), space.fork("two")
         two.append("chat", "x")
         space.append("chat", "y")
-        assert len(_merge(one, "two").appended) == 1
-        assert len(_merge(two, space.name).appended) == 1
-        assert len(_merge(space, "one").appended) == 1
+        assert len(one.merge("two").appended) == 1
+        assert len(two.merge(space.name).appended) == 1
+        assert len(space.merge("one").appended) == 1
         for _ in range(2):
-            assert _merge(two, space.name).appended == _merge(space, "two").appended == []
+            assert two.merge(space.name).appended == space.merge("two").appended == []
         assert (space.read("chat"), two.read("chat")) == (["y", "x"], ["x", "y"])
 
     def test_merging_again_brings_only_what_is_new(self, space: Space) -> None:
