@@ -34,6 +34,7 @@ from botwire_core.stores.sqlite import SqliteStore
 from botwire_core.testing import ManualClock
 
 NAMES = st.sampled_from(["base", "one", "two"])
+PAIRS = st.permutations(["base", "one", "two"]).map(lambda names: names[:2]) | st.just(["one", "one"])
 KEYS = st.sampled_from(["a", "b", "b/c"])
 LOGS = st.sampled_from(["chat", "b"])
 VALUES = st.sampled_from([1, 1.0, "x", None, [], {"n": 1}, {"n": 2}, {"n": 1, "m": {"x": 1}}, {"n": 1, "m": {"x": 2}}])
@@ -107,7 +108,7 @@ class AgainstTheModel(RuleBasedStateMachine):
         space = self.space(name)
         space.write({key: self.cell(space, key, value, self.expiry(ttl), version)})
 
-    @rule(name=NAMES, key=KEYS, times=st.integers(2, 40))
+    @rule(name=NAMES, key=KEYS, times=st.sampled_from([17, 40]))
     def set_again_and_again(self, name: str, key: str, times: int) -> None:
         """Often enough that old versions are let go."""
         for _ in range(times):
@@ -294,8 +295,16 @@ class AgainstTheModel(RuleBasedStateMachine):
     # --- merges ----------------------------------------------------------------------------------------------------
 
     @rule(
-        name=NAMES, other=NAMES, strategy=st.sampled_from(["fail", "ours", "theirs"]), keys=st.sampled_from(["*", "b*"])
+        pair=PAIRS,
+        changes=st.lists(st.tuples(st.booleans(), KEYS, VALUES), max_size=4),
+        strategy=st.sampled_from(["fail", "ours", "theirs"]),
+        keys=st.sampled_from(["*", "*", "b*"]),
     )
+    def change_and_merge(self, pair: list[str], changes: list[tuple[bool, str, Any]], strategy: Any, keys: str) -> None:
+        for is_ours, key, value in changes:
+            self.set(pair[0] if is_ours else pair[1], key, value, None)
+        self.merge(*pair, strategy, keys)
+
     def merge(self, name: str, other: str, strategy: Any, keys: str) -> None:
         theirs = self.there(other)
         if theirs is None:
