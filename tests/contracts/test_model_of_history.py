@@ -427,6 +427,7 @@ class AgainstTheModel(RuleBasedStateMachine):
         told = self.store.run(p.GetHistory(name, key))
         versions = {cell.version: cell for cell in (space.versions(key) if space else [])}
         assert [entry.version for entry in told] == sorted({entry.version for entry in told}, reverse=True)
+        assert {entry.version for entry in told} <= versions.keys()
         for entry in told:
             cell = versions[entry.version]
             assert entry.deleted is (cell.value is ABSENT)
