@@ -395,3 +395,18 @@ def test_a_fork_that_is_dropped_while_it_is_looked_for_is_there_or_is_not(
         seen = set.union(*(reader.result() for reader in readers))
     other.close()
     assert seen <= {"fork's", "parent's", None}
+
+
+def test_versions_that_only_dropped_forks_needed_go_in_time(space: Space) -> None:
+    for number in range(100):
+        space.set("k", number)
+        space.fork(f"fork{number}")
+    for number in range(200):
+        space.set("k", number)
+    assert len(space.history("k")) > 100
+    for number in range(100):
+        assert space.beside(f"fork{number}").get("k") == number
+        space.run(p.Drop(f"fork{number}"))
+    for number in range(800):
+        space.set("k", number)
+    assert 64 <= len(space.history("k")) <= 64 + 16

@@ -13,6 +13,9 @@ from botwire_core.stores.sqlite.versions import VersionLog
 
 __all__ = ["Retainer"]
 
+_LOOK = 32  # old versions at each pruning, which comes with every 16th
+_WHOLE_EVERY = 1024  # versions
+
 
 class Retainer(VersionLog):
     """Nothing here changes what anybody can see, apart from `erase`."""
@@ -20,11 +23,13 @@ class Retainer(VersionLog):
     _swept_expired: tuple[int, int]
     _swept_deleted: tuple[int, int]
 
-    def prune(self, space: Space, key: str) -> None:
+    def prune(self, space: Space, key: str, version: int) -> None:
+        # What ten thousand forks protect is not looked at each time: seldom, for those that are gone meanwhile.
+        look = -1 if version % _WHOLE_EVERY == 0 else space.retention.versions + _LOOK
         rows = self.every(
             "SELECT id, revision FROM versions INDEXED BY versions_by_key WHERE space = ? AND key = ?"
-            " ORDER BY revision DESC",
-            (space.id, key),
+            " ORDER BY revision DESC LIMIT ?",
+            (space.id, key, look),
         )
         newer = rows[: space.retention.versions]
         whole_from = 0

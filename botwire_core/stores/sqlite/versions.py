@@ -24,8 +24,8 @@ _PAGE = 256
 class VersionLog(SpaceRecords):
     """Rows by space and key, and by space in commit order."""
 
-    def prune(self, space: Space, key: str) -> None:
-        """Remove the versions of a key that are no longer kept."""
+    def prune(self, space: Space, key: str, version: int) -> None:
+        """Remove old versions of a key that are no longer kept, now that it has come to this one."""
         raise NotImplementedError
 
     def log_floor(self, space: int, log: str) -> int:
@@ -55,7 +55,7 @@ class VersionLog(SpaceRecords):
                 ),
             )
             if row.version % 16 == 0:  # in passing, and seldom: the look at old versions costs more than a write
-                self.prune(space, row.key)
+                self.prune(space, row.key, row.version)
 
     def _last_row(self, space: int) -> int:
         first = space << ROW_BITS
