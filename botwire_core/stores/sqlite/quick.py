@@ -186,7 +186,7 @@ class QuickPaths(Retainer):
                 keys += [key for key, gone in found if gone is None or gone > now]
                 if len(found) < page or (limit is not None and len(keys) >= limit):
                     return keys[:limit]
-                after = found[-1][0]
+                after, page = found[-1][0], 1000  # much has expired: one by one would take long
         except TypeError as error:
             raise damaged(f"the index of {op.namespace!r}") from error
 
