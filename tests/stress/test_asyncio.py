@@ -187,12 +187,17 @@ async def test_nothing_but_a_look_at_a_key_runs_on_the_thread_of_the_loop(
     assert guard.elsewhere
 
 
+# What reads a lineage and a row reads them at one moment: a transaction that only reads waits for nobody.
+ONE_MOMENT = {"BEGIN", "COMMIT"}
+
+
 @pytest.mark.parametrize("name", INLINE)
 async def test_a_look_at_a_key_only_selects(guard: Guard, filled: Memory, name: str) -> None:
     await INLINE[name](filled)
     assert guard.blocked == []
-    assert 1 <= len(guard.statements) <= 2
-    assert all(sql.startswith("SELECT") for sql in guard.statements)
+    looks = [sql for sql in guard.statements if sql not in ONE_MOMENT]
+    assert 1 <= len(looks) <= 2
+    assert all(sql.startswith("SELECT") for sql in looks)
 
 
 @pytest.mark.parametrize("name", INLINE)
@@ -200,7 +205,7 @@ async def test_a_first_look_at_a_key_opens_the_file_elsewhere(guard: Guard, memo
     await INLINE[name](memory)
     assert guard.blocked == []
     assert guard.elsewhere
-    assert all(sql.startswith("SELECT") for sql in guard.statements)
+    assert all(sql.startswith("SELECT") for sql in guard.statements if sql not in ONE_MOMENT)
 
 
 CONTROLS: dict[str, tuple[Callable[[Memory], Any], set[str]]] = {
