@@ -410,3 +410,22 @@ def test_versions_that_only_dropped_forks_needed_go_in_time(space: Space) -> Non
     for number in range(800):
         space.set("k", number)
     assert 64 <= len(space.history("k")) <= 64 + 16
+
+
+def test_closing_again_and_again_fails_nobody_but_says_that_nothing_was_done(
+    store: SqliteStore, space: Space, scale: Callable[[int], int]
+) -> None:
+    def work(key: str) -> int:
+        told = 0
+        for _ in range(scale(1000)):
+            with suppress(StoreUnavailableError):
+                space.increment(key)
+                told += 1
+        return told
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, f"k{number}") for number in range(4)]
+        while not all(one.done() for one in working):
+            store.close()
+    for number, one in enumerate(working):
+        assert (space.get(f"k{number}") or 0) == one.result()

@@ -119,6 +119,9 @@ class Connections:
                         continue
                 except apsw.ThreadingViolationError:
                     pass  # it is executing a statement
+                except apsw.ConnectionClosedError:  # its thread has closed it, after an error
+                    self._open.pop(connection, None)
+                    continue
                 self._spared[thread] = connection
         self.lock.close()
 
