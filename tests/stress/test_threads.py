@@ -59,7 +59,7 @@ def test_c5_a_child_forked_in_the_middle_of_a_write_leaves_that_alone(url: str) 
 
 @pytest.mark.xfail(
     strict=False,
-    reason="seen once in many runs on a busy machine: a child can inherit a mutex inside of SQLite that another thread holds",
+    reason="hung once on a busy machine: a child can inherit a mutex of SQLite that another thread holds",
 )
 @needs_fork
 def test_c5_a_child_forked_beside_threads_that_write_never_hangs(url: str, scale: Callable[[int], int]) -> None:
