@@ -4,11 +4,12 @@
     ├── InvalidKeyError (ValueError)                  a key breaks a rule; nothing was done
     ├── InvalidNamespaceError (ValueError)            a namespace name breaks a rule; nothing was done
     ├── InvalidValueError (ValueError)                a value or argument cannot be kept; nothing was done
+    │   ├── MalformedJsonError                        a text that should be JSON is not
     │   └── TooLargeError                             it is larger than a documented limit
     ├── UnauthorizedError                             no token, or a wrong one
     ├── ForbiddenError                                the token does not reach this far
     ├── ConflictError                                 `if_version` or a name did not match; .version is the current one
-    ├── QuotaExceededError                            .retry_after, seconds
+    ├── QuotaExceededError                            .retry_after, seconds; .quota, which one
     ├── StoreBusyError (TimeoutError)                 somebody held the store for the whole timeout; nothing was done
     ├── StoreFullError                                no space left; nothing was done
     ├── StoreReadOnlyError                            this store or moment cannot be written
@@ -39,6 +40,7 @@ __all__ = [
     "InvalidKeyError",
     "InvalidNamespaceError",
     "InvalidValueError",
+    "MalformedJsonError",
     "MissingExtraError",
     "PluginError",
     "QuotaExceededError",
@@ -105,6 +107,12 @@ class InvalidValueError(BotWireError, ValueError):
     code = "invalid_value"
 
 
+class MalformedJsonError(InvalidValueError):
+    """A text that should be JSON in UTF-8 is not."""
+
+    code = "malformed_json"
+
+
 class TooLargeError(InvalidValueError):
     """A value, batch or transaction is over its limit in bytes."""
 
@@ -139,14 +147,18 @@ class ConflictError(BotWireError):
 
 
 class QuotaExceededError(BotWireError):
-    """A quota is used up; `retry_after` is the number of seconds until there is more."""
+    """A quota is used up; `retry_after` is the number of seconds until there is more, 0 where time brings none.
+
+    `quota` says which one: "writes", "bytes" or "forks"; "" where it is not known.
+    """
 
     code = "quota_exceeded"
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0, quota: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.quota = quota
 
 
 class StoreBusyError(BotWireError, TimeoutError):

@@ -12,7 +12,7 @@ import json
 from typing import Any, Final
 
 from botwire_core.codec import BYTES, encode, from_portable
-from botwire_core.errors import InvalidValueError
+from botwire_core.errors import InvalidValueError, MalformedJsonError
 from botwire_core.names import check_key
 from botwire_core.results import Record
 
@@ -68,18 +68,19 @@ def parse_json(line: bytes) -> Any:
     """The value of strict JSON text in UTF-8: no NaN, no member twice.
 
     Raises:
-        InvalidValueError: it is something else; the message says where.
+        MalformedJsonError: it is no JSON at all; the message says where.
+        InvalidValueError: it is JSON of a kind that cannot be kept exactly.
     """
     try:
         text = line.rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidValueError(f"byte {error.start + 1} is not UTF-8", hint="save the file as UTF-8") from error
+        raise MalformedJsonError(f"byte {error.start + 1} is not UTF-8", hint="write UTF-8") from error
     if text.startswith("\ufeff"):
-        raise InvalidValueError("begins with a byte order mark", hint="save the file as UTF-8 without one")
+        raise MalformedJsonError("begins with a byte order mark", hint="write UTF-8 without one")
     try:
         return json.loads(text, object_pairs_hook=_members, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise InvalidValueError(f"not JSON, at column {error.colno}: {error.msg}") from error
+        raise MalformedJsonError(f"not JSON, at column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise InvalidValueError("nested too deep") from error
     except InvalidValueError:
