@@ -19,7 +19,7 @@ class ServerConfig:
 
     Where it listens: `host`, `port` (0 takes a free one), `tls_cert` and `tls_key` (PEM files), `behind_proxy` (something
     in front of it speaks TLS, and its `X-Forwarded-For` is believed), `insecure` (let everybody in from everywhere).
-    `hosts` are the names by which it may be called beyond those of this machine, `origins` the sites whose pages may.
+    `allowed_hosts` are names by which it may be called beyond those of this machine, `cors_origins` the sites whose pages may.
 
     `plan` limits namespaces. A body is read up to `body_bytes`, one that is imported up to `import_bytes`, kept on disk.
     A request has `header_seconds` for its headers and `body_seconds` for its body, and a connection on which nothing
@@ -36,8 +36,8 @@ class ServerConfig:
     tls_key: Path | None = None
     behind_proxy: bool = False
     insecure: bool = False
-    hosts: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan)
     body_bytes: int = 24 * 1024 * 1024
     import_bytes: int = 4 * 1024 * 1024 * 1024
