@@ -1,0 +1,1 @@
+"""BotWire as a service: the same memory over HTTP, over any store."""

@@ -1,0 +1,206 @@
+"""Who asks, and whether he may: tokens to identities, and identities against what an op demands."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from botwire_core.errors import BotWireError, ForbiddenError, UnauthorizedError
+from botwire_core.grants import EVERYTHING, VERBS, covers
+from botwire_core.names import check_namespace
+from botwire_core.protocol import Fork, ListNamespaces, Op
+from botwire_core.records import record
+from botwire_core.service import FindToken, Grant, ListTokens, Token, TouchToken
+from botwire_core.tokens import digest_of, looks_right
+from botwire_server.attempts import WrongTokens
+from botwire_server.binding import is_open
+from botwire_server.demands import demands
+from botwire_server.lineage import Lineage
+
+if TYPE_CHECKING:
+    from botwire_core.store import Store
+    from botwire_server.config import ServerConfig
+    from botwire_server.requests import Headers
+
+__all__ = ["ANYBODY", "Access", "Identity"]
+
+R = TypeVar("R")
+
+_REMEMBERED_FOR: Final = 2.0
+"""Seconds for which a token is not looked up again; a revocation takes effect within them."""
+_MOST_REMEMBERED: Final = 10_000
+_TOUCHED_EVERY: Final = timedelta(minutes=10)
+
+
+@record
+class Identity:
+    """Who asks: the id of the token ("" for nobody), and what it grants."""
+
+    id: str
+    grants: tuple[Grant, ...]
+
+    def allows(self, verb: str, namespace: str) -> bool:
+        """Whether a grant gives the verb on the namespace; `*` as a namespace is the whole store."""
+        return any(verb in grant.verbs and covers(grant.pattern, namespace) for grant in self.grants)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it may do everything to everything that admin is needed for."""
+        return self.allows("admin", EVERYTHING)
+
+
+ANYBODY: Final = Identity("", (Grant(EVERYTHING, frozenset(VERBS)),))
+"""Everybody, where a store without tokens is served on the loopback address."""
+
+
+class Access:
+    """Knows tokens and judges ops. Use it on one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: ServerConfig,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._monotonic = monotonic
+        self._known: dict[bytes, tuple[Token, Identity, float]] = {}
+        self._wrong = WrongTokens(clock=monotonic)
+        self._lineage = Lineage(store, clock=monotonic)
+        self._may_be_open = is_open(config)
+        self._open_until = -1.0
+
+    async def identify(self, headers: Headers, peer: str) -> Identity:
+        """Who sends these headers from that address.
+
+        Raises:
+            UnauthorizedError: there is no token, or one that is wrong, expired or revoked.
+            QuotaExceededError: too many wrong ones came from there.
+        """
+        if self._may_be_open and await self._is_open():
+            return ANYBODY
+        given = headers.get(b"authorization")
+        if given is None:
+            raise _unauthorized("a token is needed")
+        scheme, _, secret = given.partition(b" ")
+        if scheme.lower() == b"bearer" and looks_right(secret):
+            identity = await self._find(digest_of(secret))
+            if identity is not None:
+                return identity
+        self._wrong.count(self._address(headers, peer))
+        raise _unauthorized("the token is not valid")
+
+    async def authorise(self, identity: Identity, op: Op[Any]) -> None:
+        """Let an op pass if all that it demands is granted.
+
+        Raises:
+            ForbiddenError: something is not, whether or not the namespace exists.
+            InvalidNamespaceError: a namespace has a name that none can have.
+        """
+        for verb, namespace in demands(op):
+            if namespace != EVERYTHING:
+                check_namespace(namespace)
+            if not identity.allows(verb, namespace) and not await self._in_a_fork(identity, verb, namespace, op):
+                raise _forbidden(verb, namespace)
+
+    async def visible(self, identity: Identity, op: Op[R], result: R) -> R:
+        """The result of an op as this identity may see it: namespaces that it may not read are left out of a list."""
+        if not isinstance(op, ListNamespaces) or identity.is_admin:
+            return result
+        infos: Any = result
+        return await self._lineage.seen(
+            infos, lambda name: identity.allows("read", name), self._bases(identity, "read")
+        )
+
+    def check_admin(self, identity: Identity) -> None:
+        """Let pass who may see what belongs to the whole server, such as its metrics.
+
+        Raises:
+            ForbiddenError: it is somebody else.
+        """
+        if not identity.is_admin:
+            raise _forbidden("admin", EVERYTHING)
+
+    async def _is_open(self) -> bool:
+        """Whether the store never had a token; looked at again now and then, until it has one."""
+        now = self._monotonic()
+        if now >= self._open_until:
+            if "service" in self._store.features and await self._store.arun(ListTokens()):
+                self._may_be_open = False
+                return False
+            self._open_until = now + _REMEMBERED_FOR
+        return True
+
+    async def _find(self, digest: bytes) -> Identity | None:
+        """The identity of a token that is valid now; None for one that is not."""
+        now = self._monotonic()
+        token, identity, until = self._known.get(digest, (None, None, 0.0))
+        if token is None or identity is None or now >= until:
+            # Nobody waits for a token that was never looked up to be forgotten: what is unknown is not remembered.
+            self._known.pop(digest, None)
+            token = await self._store.arun(FindToken(digest))
+            if token is None or not hmac.compare_digest(token.digest, digest):
+                return None
+            identity = Identity(token.id, token.grants)
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[digest] = (token, identity, now + _REMEMBERED_FOR)
+            await self._touch(token)
+        moment = datetime.fromtimestamp(self._clock(), UTC)
+        if token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= moment):
+            return None
+        return identity
+
+    async def _touch(self, token: Token) -> None:
+        """Note that a token is in use, at most once in ten minutes."""
+        moment = datetime.fromtimestamp(self._clock(), UTC)
+        if token.last_used_at is not None and moment - token.last_used_at < _TOUCHED_EVERY:
+            return
+        try:
+            await self._store.arun(TouchToken(token.id))
+        except BotWireError:
+            return  # a store that cannot be written now still answers reads
+
+    async def _in_a_fork(self, identity: Identity, verb: str, namespace: str, op: Op[Any]) -> bool:
+        """Whether a namespace is a fork of one on which the identity has the verb and fork, and is named after it."""
+        bases = self._bases(identity, verb)(namespace)
+        if not bases:
+            return False
+        start = op.namespace if isinstance(op, Fork) and namespace == op.name else namespace
+        return await self._lineage.reaches(start, bases)
+
+    @staticmethod
+    def _bases(identity: Identity, verb: str) -> Callable[[str], frozenset[str]]:
+        def bases(namespace: str) -> frozenset[str]:
+            names = (namespace[:place] for place, character in enumerate(namespace) if character == "@" and place)
+            return frozenset(name for name in names if identity.allows(verb, name) and identity.allows("fork", name))
+
+        return bases
+
+    def _address(self, headers: Headers, peer: str) -> str:
+        if not self._config.behind_proxy:
+            return peer
+        # The last one is what our own proxy saw; those before it are what the client says.
+        forwarded = headers.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip()
+        return forwarded.decode("ascii", "replace") or peer
+
+
+def _unauthorized(message: str) -> UnauthorizedError:
+    return UnauthorizedError(
+        message, hint="send `Authorization: Bearer bw_...`; `botwire token create` on the server makes one"
+    )
+
+
+def _forbidden(verb: str, namespace: str) -> ForbiddenError:
+    where = "the whole store" if namespace == EVERYTHING else f"{namespace!r}"
+    return ForbiddenError(
+        f"this token does not grant {verb} on {where}",
+        hint=f"use one that was made with --grant '{namespace}:{verb}'",
+    )
