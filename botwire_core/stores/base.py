@@ -13,7 +13,8 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any, ClassVar, TypeVar, cast
 
 from botwire_core import protocol as p
@@ -78,10 +79,7 @@ class StoreBase(ABC):
 
     def run(self, op: p.Op[R]) -> R:
         """Run an op and give its result."""
-        try:
-            runner = self._runners[type(op)]
-        except KeyError:
-            raise self._unsupported(op) from None
+        runner = self._runners.get(type(op)) or self._late_runner(op)
         return cast(R, runner(op))
 
     async def arun(self, op: p.Op[R]) -> R:
@@ -352,6 +350,20 @@ class StoreBase(ABC):
             hint="restore it from a backup; `botwire doctor` checks the whole store",
         )
 
+    def _late_runner(self, op: object) -> Callable[[Any], Any]:
+        """How to run an op whose module, and what derives it, are loaded by those alone who ask for it.
+
+        Raises:
+            UnsupportedError: the store does not have the op.
+        """
+        target = self.LATE_RUNNERS.get(type(op).__module__)
+        if target is None:
+            raise self._unsupported(op)
+        derived: dict[type, Callable[[Any, Any], Any]] = import_module(target).RUNNERS
+        for kind, run in derived.items():
+            self._runners[kind] = partial(run, self)
+        return self._runners[type(op)]
+
     def _unsupported(self, op: object) -> UnsupportedError:
         return UnsupportedError(
             f"{type(self).__name__} cannot run {type(op).__name__}",
@@ -364,6 +376,8 @@ class StoreBase(ABC):
             hint='use a store whose features name "history", as the embedded one does',
         )
 
+    LATE_RUNNERS: ClassVar[dict[str, str]] = {}
+    """By the module of ops, the module whose `RUNNERS` has a function of the store and the op for each."""
     RUNNERS: ClassVar[dict[type, str]] = {
         p.Get: "_get",
         p.GetEntry: "_get_entry",

@@ -275,6 +275,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
         {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Compare, p.ListChanges, p.Export}
         | {p.GetEntry, p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots, p.ExportAll, p.ExportFamily}
     )
+    LATE_RUNNERS: ClassVar[dict[str, str]] = {"botwire_core.scopes.ops": "botwire_core.stores.scoping"}
     RUNNERS: ClassVar[dict[type, str]] = {
         **StoreBase.RUNNERS,
         **ChangeOps.RUNNERS,

@@ -81,9 +81,7 @@ class SqliteStore(FamilyTables, QuickPaths):
 
     def run(self, op: p.Op[R]) -> R:
         """Run an op and give its result."""
-        runner = self._runners.get(type(op))
-        if runner is None:
-            raise self._unsupported(op)
+        runner = self._runners.get(type(op)) or self._late_runner(op)
         try:
             return cast(R, runner(op))
         except apsw.Error as error:
