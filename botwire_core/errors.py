@@ -4,12 +4,14 @@
     ├── InvalidKeyError (ValueError)                  a key breaks a rule; nothing was done
     ├── InvalidNamespaceError (ValueError)            a namespace name breaks a rule; nothing was done
     ├── InvalidValueError (ValueError)                a value or argument cannot be kept; nothing was done
+    │   ├── IdempotencyError                          the Idempotency-Key belongs to another request
     │   ├── MalformedJsonError                        a text that should be JSON is not
     │   └── TooLargeError                             it is larger than a documented limit
     ├── UnauthorizedError                             no token, or a wrong one
     ├── ForbiddenError                                the token does not reach this far
     ├── ConflictError                                 `if_version` or a name did not match; .version is the current one
     ├── QuotaExceededError                            .retry_after, seconds; .quota, which one
+    ├── RequestRunningError                           the same request is under way; .retry_after, seconds
     ├── StoreBusyError (TimeoutError)                 somebody held the store for the whole timeout; nothing was done
     ├── StoreFullError                                no space left; nothing was done
     ├── StoreReadOnlyError                            this store or moment cannot be written
@@ -37,6 +39,7 @@ __all__ = [
     "CommitUnknownError",
     "ConflictError",
     "ForbiddenError",
+    "IdempotencyError",
     "InvalidKeyError",
     "InvalidNamespaceError",
     "InvalidValueError",
@@ -44,6 +47,7 @@ __all__ = [
     "MissingExtraError",
     "PluginError",
     "QuotaExceededError",
+    "RequestRunningError",
     "RevisionPrunedError",
     "SchemaTooNewError",
     "ScopeError",
@@ -107,6 +111,12 @@ class InvalidValueError(BotWireError, ValueError):
     code = "invalid_value"
 
 
+class IdempotencyError(InvalidValueError):
+    """The replay key (`Idempotency-Key`) was used for another request before; nothing was done."""
+
+    code = "idempotency_conflict"
+
+
 class MalformedJsonError(InvalidValueError):
     """A text that should be JSON in UTF-8 is not."""
 
@@ -159,6 +169,17 @@ class QuotaExceededError(BotWireError):
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         self.quota = quota
+
+
+class RequestRunningError(BotWireError):
+    """A request with this replay key (`Idempotency-Key`) is under way; its answer is there in `retry_after` seconds."""
+
+    code = "request_running"
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class StoreBusyError(BotWireError, TimeoutError):
