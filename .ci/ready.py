@@ -4,7 +4,8 @@ import json
 import sys
 
 extra = sys.argv[1]
-states = {row["name"]: row["state"] for row in json.load(sys.stdin)["plugins"]}
+# The first row of a plugin is what its extra is for; a later one may need more than that.
+states = {row["name"]: row["state"] for row in reversed(json.load(sys.stdin)["plugins"])}
 expected = {name: "ready" if name in ("core", extra) else "missing" for name in states}
 print(f"plugins with '{extra}': {states}")
 if states != expected or not ({"core"} | {extra} - {"base"}) <= states.keys():

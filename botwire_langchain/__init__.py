@@ -1,1 +1,1 @@
-"""BotWire for LangChain; `botwire_langchain.history` has the chat history."""
+"""BotWire for LangChain: chat history, byte store, cache of answers, tools and middleware, a module each."""

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from botwire_core.codec import Value, encode
 from botwire_core.errors import InvalidValueError
 
-__all__ = ["ChatHistoryWarning", "from_record", "from_records", "older_records", "to_record"]
+__all__ = ["ChatHistoryWarning", "from_record", "from_records", "older_records", "plain", "to_record"]
 
 
 class ChatHistoryWarning(UserWarning):
@@ -37,7 +37,7 @@ def to_record(message: BaseMessage) -> dict[str, Any]:
     try:
         encode(record)
     except InvalidValueError:
-        record = _plain(record)
+        record = plain(record)
     if not type(message).__module__.startswith("langchain_core.") and from_record(record) is None:
         raise InvalidValueError(
             f"messages of type {message.type!r} cannot be read back", hint="LangChain reads only its own types"
@@ -74,6 +74,22 @@ def from_records(records: Iterable[Value]) -> list[BaseMessage]:
     return messages
 
 
+def plain(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with text in place of what JSON lacks: dates in ISO 8601, bytes in base64.
+
+    Raises:
+        InvalidValueError: a part of it has no JSON form.
+    """
+    try:
+        made: dict[str, Any] = to_jsonable_python(record, bytes_mode="base64", inf_nan_mode="constants")
+    except ValueError as error:
+        raise InvalidValueError(
+            "a part of the message has no JSON form",
+            hint="look at its additional_kwargs, response_metadata and artifact",
+        ) from error
+    return made
+
+
 def older_records(value: Value) -> list[Value]:
     """The records in what BotWire 0.2 kept: all messages of a session as one list, or as the text of one."""
     if isinstance(value, str) and value.startswith("["):
@@ -89,14 +105,3 @@ def _is_older(value: Value) -> TypeGuard[list[Value]]:
     return isinstance(value, list) and all(
         isinstance(record, dict) and record.keys() == {"type", "data"} for record in value
     )
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    try:
-        plain: dict[str, Any] = to_jsonable_python(record, bytes_mode="base64", inf_nan_mode="constants")
-    except ValueError as error:
-        raise InvalidValueError(
-            "a part of the message has no JSON form",
-            hint="look at its additional_kwargs, response_metadata and artifact",
-        ) from error
-    return plain

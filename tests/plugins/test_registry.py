@@ -23,7 +23,8 @@ from botwire_langchain.history import BotWireChatHistory
 SHIPPED = [
     PluginStatus("core", "botwire", "memory:", "ready"),
     PluginStatus("core", "botwire", "sqlite:", "ready"),
-    PluginStatus("langchain", "botwire", "langchain: chat_history", "ready"),
+    PluginStatus("langchain", "botwire", "langchain: chat_history, byte_store, cache, tools", "ready"),
+    PluginStatus("langchain", "botwire", "langchain: middleware", "ready"),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore
