@@ -32,8 +32,8 @@ def covers(pattern: str, namespace: str) -> bool:
 
     >>> [name for name in ("user", "user.x", "user2", "User", "user.x:y") if covers("user.*", name)]
     ['user.x', 'user.x:y']
-    >>> covers("user", "user"), covers("user", "user.x")
-    (True, False)
+    >>> covers("user", "user"), covers("user", "user.x"), covers("*", "user")
+    (True, False, True)
     """
     if not pattern.endswith("*"):
         return pattern == namespace
@@ -67,21 +67,25 @@ def grant_from_text(text: str) -> Grant:
     Raises:
         InvalidValueError: there are no verbs, or unknown ones.
         InvalidNamespaceError: the pattern is none.
+
+    >>> grant_to_text(grant_from_text("user:ada:write,read"))
+    'user:ada:read,write'
     """
     from botwire_core.service import Grant
 
-    pattern, colon, listed = text.rpartition(":")
+    pattern, _, listed = text.rpartition(":")
     verbs: set[str] = set()
-    for verb in listed.split(",") if colon else ():
+    for verb in listed.split(","):
         verbs |= USUAL_VERBS if verb == "all" else {verb}
-    if not verbs or not verbs.issubset(VERBS):
+    if not pattern or not verbs.issubset(VERBS):
         raise InvalidValueError(
             f"{ascii(text)[:80]} is no grant", hint=f"write NAMESPACE:VERBS with verbs of {', '.join(VERBS)}, or all"
         )
-    return Grant(check_pattern(pattern), frozenset(verbs))
+    return Grant(pattern, frozenset(verbs))
 
 
 def grant_to_text(grant: Grant) -> str:
     """A grant as `grant_from_text` reads it, verbs in their usual order."""
-    verbs = "all" if grant.verbs == USUAL_VERBS else ",".join(verb for verb in VERBS if verb in grant.verbs)
-    return f"{grant.pattern}:{verbs}"
+    shown = ["all"] if grant.verbs >= USUAL_VERBS else []
+    shown += [verb for verb in VERBS if verb in (grant.verbs - USUAL_VERBS if shown else grant.verbs)]
+    return f"{grant.pattern}:{','.join(shown)}"

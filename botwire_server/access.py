@@ -6,7 +6,7 @@ import hmac
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from botwire_core.errors import BotWireError, ForbiddenError, UnauthorizedError
 from botwire_core.grants import EVERYTHING, VERBS, covers
@@ -23,16 +23,14 @@ from botwire_server.lineage import Lineage
 if TYPE_CHECKING:
     from botwire_core.store import Store
     from botwire_server.config import ServerConfig
-    from botwire_server.requests import Headers
+    from botwire_server.guard import Headers
 
 __all__ = ["ANYBODY", "Access", "Identity"]
-
-R = TypeVar("R")
 
 _REMEMBERED_FOR: Final = 2.0
 """Seconds for which a token is not looked up again; a revocation takes effect within them."""
 _MOST_REMEMBERED: Final = 10_000
-_TOUCHED_EVERY: Final = timedelta(minutes=10)
+_TOUCHED_EVERY: Final = timedelta(hours=1)
 
 
 @record
@@ -110,14 +108,12 @@ class Access:
             if not identity.allows(verb, namespace) and not await self._in_a_fork(identity, verb, namespace, op):
                 raise _forbidden(verb, namespace)
 
-    async def visible(self, identity: Identity, op: Op[R], result: R) -> R:
+    async def visible(self, identity: Identity, op: Op[Any], result: Any) -> Any:
         """The result of an op as this identity may see it: namespaces that it may not read are left out of a list."""
-        if not isinstance(op, ListNamespaces) or identity.is_admin:
+        if type(op) is not ListNamespaces or identity.is_admin:
             return result
-        infos: Any = result
-        return await self._lineage.seen(
-            infos, lambda name: identity.allows("read", name), self._bases(identity, "read")
-        )
+        bases = self._bases(identity, "read")
+        return await self._lineage.seen(result, lambda name: identity.allows("read", name), bases)
 
     def check_admin(self, identity: Identity) -> None:
         """Let pass who may see what belongs to the whole server, such as its metrics.
@@ -132,7 +128,8 @@ class Access:
         """Whether the store never had a token; looked at again now and then, until it has one."""
         now = self._monotonic()
         if now >= self._open_until:
-            if "service" in self._store.features and await self._store.arun(ListTokens()):
+            tokens = await self._store.arun(ListTokens()) if "service" in self._store.features else []
+            if tokens:
                 self._may_be_open = False
                 return False
             self._open_until = now + _REMEMBERED_FOR
@@ -152,16 +149,16 @@ class Access:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[digest] = (token, identity, now + _REMEMBERED_FOR)
-            await self._touch(token)
-        moment = datetime.fromtimestamp(self._clock(), UTC)
-        if token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= moment):
-            return None
-        return identity
+            if token.is_valid(self._now()):
+                await self._touch(token)
+        return identity if token.is_valid(self._now()) else None
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     async def _touch(self, token: Token) -> None:
-        """Note that a token is in use, at most once in ten minutes."""
-        moment = datetime.fromtimestamp(self._clock(), UTC)
-        if token.last_used_at is not None and moment - token.last_used_at < _TOUCHED_EVERY:
+        """Note that a token is in use, where that was not noted for an hour."""
+        if token.last_used_at is not None and self._now() - token.last_used_at < _TOUCHED_EVERY:
             return
         try:
             await self._store.arun(TouchToken(token.id))

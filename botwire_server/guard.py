@@ -7,16 +7,19 @@ header then still names the page's own site, and the Origin header always does.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from botwire_core.errors import InvalidValueError
 from botwire_server.refusals import RefusedError
 
 if TYPE_CHECKING:
     from botwire_server.config import ServerConfig
-    from botwire_server.requests import Headers
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "Headers"]
+
+Headers: TypeAlias = Mapping[bytes, bytes]
+"""Names in small letters, and values."""
 
 _LOOPBACK_NAMES: Final = frozenset({b"127.0.0.1", b"localhost", b"[::1]"})
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - compared with, not listened on

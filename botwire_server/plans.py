@@ -12,11 +12,9 @@ from botwire_core.protocol import Append, Op, Set, SetMany, Transact
 from botwire_core.records import record, replace
 
 if TYPE_CHECKING:
-    from botwire_core.service import Quota
+    from botwire_core.service import Quota, Usage
 
-__all__ = ["PLANS", "Plan", "check_sizes", "plan_of", "rate_limit_headers", "seconds_to_midnight"]
-
-_DAY: Final = 86_400
+__all__ = ["PLANS", "Plan", "check_sizes", "plan_of", "rate_limit_headers"]
 
 
 @record
@@ -79,29 +77,19 @@ def check_sizes(plan: Plan, op: Op[Any]) -> None:
             )
 
 
-def seconds_to_midnight(now: float) -> int:
-    """The whole seconds from a moment (epoch seconds) until writes are counted anew, at midnight UTC; at least 1.
+def rate_limit_headers(plan: Plan, usage: Usage | None) -> list[tuple[bytes, bytes]]:
+    """The `RateLimit-*` headers of a reply: writes a day, how many are left, and seconds until midnight UTC.
 
-    >>> seconds_to_midnight(86_399.5), seconds_to_midnight(0.0)
-    (1, 86400)
+    None of them where the plan does not limit writes, or the reply does not say what was used.
     """
-    return max(1, math.ceil(_DAY - now % _DAY))
-
-
-def rate_limit_headers(plan: Plan, writes_today: int, now: float) -> list[tuple[bytes, bytes]]:
-    """The `RateLimit-*` headers of a reply: how many writes a day there are, are left, and seconds until midnight UTC.
-
-    None where the plan does not limit writes.
-    """
-    if plan.writes_per_day is None:
+    if plan.writes_per_day is None or usage is None:
         return []
-    left = max(0, plan.writes_per_day - writes_today)
-    numbers = {
-        b"ratelimit-limit": plan.writes_per_day,
-        b"ratelimit-remaining": left,
-        b"ratelimit-reset": seconds_to_midnight(now),
-    }
-    return [(name, b"%d" % number) for name, number in numbers.items()]
+    left = max(0, plan.writes_per_day - usage.writes_today)
+    return [
+        (b"ratelimit-limit", b"%d" % plan.writes_per_day),
+        (b"ratelimit-remaining", b"%d" % left),
+        (b"ratelimit-reset", b"%d" % math.ceil(usage.resets_in)),
+    ]
 
 
 def _payloads(op: Any) -> Iterator[Payload]:
