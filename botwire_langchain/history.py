@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 
+from botwire_core.adapters import as_memory
+from botwire_core.arguments import check_limit
 from botwire_core.codec import Value
 from botwire_core.errors import InvalidKeyError, InvalidValueError
 from botwire_core.memory import Memory
@@ -38,9 +40,11 @@ class BotWireChatHistory(BaseChatMessageHistory):
             `RunnableWithMessageHistory` without `history_messages_key` reads twice in a call and takes the difference
             for what is new, so that it loses the user's message if another session writes in between; this option
             cures it. It is for one call: let the factory make a new object each time.
+        last: Show only the newest so many messages, and not the results of tools whose calls are older than that,
+            which no model accepts; None shows all. What is stored stays whole.
 
     Raises:
-        InvalidValueError: `session_id` is empty or no text.
+        InvalidValueError: `session_id` is empty or no text, or `last` is not an integer of at least 0.
         InvalidNamespaceError: the name of the namespace breaks a rule.
 
     >>> history = BotWireChatHistory("user-42", Memory("doctest", "memory:doctest"))
@@ -56,30 +60,38 @@ class BotWireChatHistory(BaseChatMessageHistory):
         *,
         namespace: str = "langchain-sessions",
         snapshot: bool = False,
+        last: int | None = None,
     ) -> None:
         self.session_id = session_id
-        self.memory = memory if isinstance(memory, Memory) else Memory(namespace if memory is None else memory)
+        self.memory = as_memory(memory, namespace)
         self.snapshot = snapshot
+        self.last = check_limit(last, "last")
         self._log = log_name(session_id)
         self._older_key = _key_of_older(session_id)
         self._seen: list[Value] | None = None
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # the base declares an attribute
-        """All messages, oldest first, as a fresh list of fresh objects.
+        """The messages, oldest first, as a fresh list of fresh objects.
 
         What is stored and is no message that this version of LangChain knows stays there, and is told by a
         `ChatHistoryWarning`.
         """
-        if self._seen is not None:
-            return from_records(copy.deepcopy(self._seen))
-        return from_records(self._noted(self._read_older() + self.memory.read(self._log)))
+        if self._seen is None:
+            records = self.memory.read(self._log, last=self.last)
+            if self._reaches_back(records):
+                records = self._read_older() + records
+            return self._shown(self._noted(records))
+        return self._shown(copy.deepcopy(self._seen))
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Async twin of `messages`."""
-        if self._seen is not None:
-            return from_records(copy.deepcopy(self._seen))
-        return from_records(self._noted(await self._aread_older() + await self.memory.aread(self._log)))
+        if self._seen is None:
+            records = await self.memory.aread(self._log, last=self.last)
+            if self._reaches_back(records):
+                records = await self._aread_older() + records
+            return self._shown(self._noted(records))
+        return self._shown(copy.deepcopy(self._seen))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages at the end, in their order, in one transaction.
@@ -130,6 +142,17 @@ class BotWireChatHistory(BaseChatMessageHistory):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.__copy__()
+
+    def _reaches_back(self, records: list[Value]) -> bool:
+        """Whether older messages than those of the log are to be shown."""
+        return self.last is None or len(records) < self.last
+
+    def _shown(self, records: list[Value]) -> list[BaseMessage]:
+        if self.last is None or len(records) < self.last:
+            return from_records(records)
+        messages = from_records(records[len(records) - self.last :])
+        first = next((i for i, message in enumerate(messages) if not isinstance(message, ToolMessage)), len(messages))
+        return messages[first:]
 
     def _noted(self, records: list[Value]) -> list[Value]:
         if self.snapshot:

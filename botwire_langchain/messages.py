@@ -69,7 +69,7 @@ def from_records(records: Iterable[Value]) -> list[BaseMessage]:
             f"{unknown} of {unknown + len(messages)} stored messages are of a kind that this version of langchain-core "
             "does not know, and were left out",
             ChatHistoryWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return messages
 
