@@ -1,0 +1,1 @@
+"""The wire: ops, results and errors as JSON, for both ends of an HTTP connection."""
