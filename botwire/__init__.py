@@ -81,7 +81,9 @@ def __getattr__(name: str) -> Any:
         from botwire_core.plugins import registry
 
         return registry().adapter("langchain", "chat_history")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from botwire.former import former
+
+    return former(__name__, name)
 
 
 def __dir__() -> list[str]:

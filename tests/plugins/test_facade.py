@@ -44,8 +44,8 @@ def test_it_shows_every_error_and_the_lazy_names() -> None:
 
 
 def test_what_it_does_not_have_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'botwire' has no attribute 'Channel'"):
-        botwire.Channel  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'botwire' has no attribute 'Memmory'"):
+        botwire.Memmory  # noqa: B018
 
 
 def test_the_version_is_the_one_of_the_distribution() -> None:

@@ -1,0 +1,13 @@
+"""Where the first BotWire had its channels: says what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__: list[str] = []
+
+
+def __getattr__(name: str) -> Any:
+    from botwire.former import former
+
+    return former(__name__, name)
