@@ -16,23 +16,19 @@ from botwire_core.arguments import MAX_TTL_SECONDS
 from botwire_core.codec import Payload
 from botwire_core.errors import InvalidKeyError
 from botwire_core.protocol import Missing, Op
-from botwire_core.wire.shapes import Choice, Flag, Moment, Namespace, Nothing, Number, Seconds, Shape, Text, Whole
-from botwire_core.wire.structures import (
+from botwire_core.wire.members import (
     REQUIRED,
-    Conditions,
     Field,
     Item,
-    Many,
-    Maybe,
     MomentField,
-    Named,
     PayloadField,
-    Portable,
     Stored,
     Structure,
     Tagged,
     ValueField,
 )
+from botwire_core.wire.shapes import Choice, Flag, Moment, Namespace, Nothing, Number, Seconds, Shape, Text, Whole
+from botwire_core.wire.structures import Conditions, Many, Maybe, Named, Portable
 
 __all__ = ["result_type", "shape_of", "snake_case", "structure_of"]
 

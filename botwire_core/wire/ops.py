@@ -14,8 +14,8 @@ from botwire_core import protocol
 from botwire_core.errors import UnsupportedError
 from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily, Op
 from botwire_core.wire.annotations import snake_case, structure_of
+from botwire_core.wire.members import Structure, Tagged
 from botwire_core.wire.shapes import Misplaced
-from botwire_core.wire.structures import Tagged
 
 __all__ = ["OP_TYPES", "STREAM_TYPES", "op_from_json", "op_name", "op_to_json", "stream_from_json", "stream_to_json"]
 
@@ -89,9 +89,10 @@ def stream_from_json(members: Any, handed: Any, place: str = "") -> Op[Any]:
         InvalidValueError, InvalidNamespaceError: they are no stream; the message names the place.
     """
     bare: Mapping[str, Any] = _read(_ANY_STREAM, members, place)
-    kind = STREAM_TYPES[members["op"]]
-    (name,) = set(kind.__match_args__) - bare.keys()  # type: ignore[attr-defined]
-    return kind(**bare, **{name: handed})
+    kind: Any = STREAM_TYPES[members["op"]]
+    (name,) = set(kind.__match_args__) - bare.keys()
+    op: Op[Any] = kind(**bare, **{name: handed})
+    return op
 
 
 def _write(op: Op[Any], types: Mapping[str, type[Op[Any]]]) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _write(op: Op[Any], types: Mapping[str, type[Op[Any]]]) -> dict[str, Any]:
     if types.get(op_name(kind)) is not kind:
         raise UnsupportedError(f"{kind.__name__} does not go over the wire")
     try:
-        return structure_of(kind, strict=True).write(op)
+        return _structure_of(kind).write(op)
     except Misplaced as error:
         raise error.placed() from None
 
@@ -111,5 +112,9 @@ def _read(shape: Tagged, members: Any, place: str) -> Any:
         raise (error.inside(place) if place else error).placed() from None
 
 
-_ANY_OP: Final = Tagged(OP_TYPES, lambda kind: structure_of(kind, strict=True))
-_ANY_STREAM: Final = Tagged(STREAM_TYPES, lambda kind: structure_of(kind, strict=True))
+def _structure_of(kind: Any) -> Structure:
+    return structure_of(kind, strict=True)
+
+
+_ANY_OP: Final = Tagged(OP_TYPES, _structure_of)
+_ANY_STREAM: Final = Tagged(STREAM_TYPES, _structure_of)

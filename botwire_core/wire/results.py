@@ -32,7 +32,7 @@ def result_to_json(op: Op[Any] | type[Op[Any]], result: Any) -> Any:
     >>> result_to_json(Get, b"hi"), result_to_json(Get, MISSING)
     ({'value': 'aGk=', 'encoding': 'base64'}, {'missing': True})
     """
-    return result_shape(op if isinstance(op, type) else type(op)).write(result)
+    return _shape(op).write(result)
 
 
 def result_from_json(op: Op[Any] | type[Op[Any]], value: Any) -> Any:
@@ -46,9 +46,13 @@ def result_from_json(op: Op[Any] | type[Op[Any]], value: Any) -> Any:
     b'hi'
     """
     try:
-        return result_shape(op if isinstance(op, type) else type(op)).read(value)
+        return _shape(op).read(value)
     except Misplaced as error:
         raise BotWireError(
             f"the answer is not understood: {error.placed().message}",
             hint="is there a BotWire server at this URL, and of a version like this one?",
         ) from None
+
+
+def _shape(op: Any) -> Shape:
+    return result_shape(op if isinstance(op, type) else type(op))
