@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from botwire.cli import comparing, demo, entries, health, past, spaces, transfer
+from botwire.cli import backups, comparing, demo, entries, health, past, spaces, tokens, transfer
 from botwire.cli.failures import reporting
 
 __all__ = ["app", "main"]
@@ -40,9 +40,17 @@ _COMMANDS: Final[dict[str, dict[str, Callable[..., None]]]] = {
         "watch": past.watch,
         "purge": past.purge,
     },
-    "Files": {"export": transfer.export, "import": transfer.import_},
+    "Files": {"export": transfer.export, "import": transfer.import_, "backup": backups.backup},
     "This installation": {"demo": demo.demo, "plugins": health.plugins, "doctor": health.doctor},
 }
+_GROUPS: Final[dict[str, tuple[str, str, dict[str, Callable[..., None]]]]] = {
+    "token": (
+        "A server",
+        "Make, list and revoke the tokens that a server lets in.",
+        {"create": tokens.create, "list": tokens.list_, "revoke": tokens.revoke},
+    ),
+}
+"""Commands that have commands of their own: the panel, what they are for, and which."""
 
 _HELP = "Memory for agents: keys and JSON values that last, and that can be forked, compared and rewound."
 _EPILOG = (
@@ -64,12 +72,14 @@ def main() -> None:
 
 def _app_for(arguments: list[str]) -> typer.Typer:
     """The app with no other command than the one that is asked for, where it is known which."""
-    chosen = [command for command in app.registered_commands if command.name == (arguments or [""])[0]]
-    if not chosen:
+    name = (arguments or [""])[0]
+    commands = [command for command in app.registered_commands if command.name == name]
+    groups = [group for group in app.registered_groups if group.name == name]
+    if not commands and not groups:
         return app
     # typer works out the options of every command it is given, which takes longer than most commands do.
     small = copy.copy(app)
-    small.registered_commands = chosen
+    small.registered_commands, small.registered_groups = commands, groups
     return small
 
 
@@ -93,3 +103,8 @@ def _options(
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(reporting(_command))
+for _name, (_panel, _help, _commands) in _GROUPS.items():
+    _group = typer.Typer(help=_help, no_args_is_help=True)
+    for _inner, _command in _commands.items():
+        _group.command(_inner)(reporting(_command))
+    app.add_typer(_group, name=_name, rich_help_panel=_panel)
