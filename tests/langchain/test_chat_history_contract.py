@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,10 @@ from botwire_core.testing.chat_history import Chat, ChatHistoryContract
 OpenHistory = Callable[[str], BotWireChatHistory]
 
 
-class TestOnAFile(ChatHistoryContract):
+class TestOnEachBackend(ChatHistoryContract):
     @pytest.fixture
-    def history(self, tmp_path: Path) -> OpenHistory:
-        url = f"sqlite:///{tmp_path / 'memory.db'}"
-        return lambda session_id: BotWireChatHistory(session_id, Memory("chats", url))
+    def history(self, memory: Memory) -> OpenHistory:
+        return lambda session_id: BotWireChatHistory(session_id, memory)
 
 
 class TestOnADictStore(ChatHistoryContract):
@@ -33,9 +31,14 @@ class TestOnADictStore(ChatHistoryContract):
 
 class TestWithSnapshots(ChatHistoryContract):
     @pytest.fixture
-    def history(self, tmp_path: Path) -> OpenHistory:
-        url = f"sqlite:///{tmp_path / 'memory.db'}"
-        return lambda session_id: BotWireChatHistory(session_id, Memory("chats", url), snapshot=True)
+    def history(self, memory: Memory) -> OpenHistory:
+        return lambda session_id: BotWireChatHistory(session_id, memory, snapshot=True)
+
+
+class TestWithAWindow(ChatHistoryContract):
+    @pytest.fixture
+    def history(self, memory: Memory) -> OpenHistory:
+        return lambda session_id: BotWireChatHistory(session_id, memory, last=1000)
 
 
 class TestLangChainsOwn(ChatHistoryContract):

@@ -3,66 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hostile import BYTES, GADGETS, SECRET, audited, plain
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from botwire import BotWireChatHistory, Memory
-from botwire_core.testing.chat_history import LC_PAYLOADS
-
-SECRET = "sk-not-to-be-seen"
-GADGETS: list[Any] = [
-    *LC_PAYLOADS,
-    {
-        "lc": 1,
-        "type": "constructor",
-        "id": ["langchain_core", "prompts", "PromptTemplate"],
-        "kwargs": {"template": "x"},
-    },
-    {"__reduce__": ["os.system", ["true"]]},
-    {"py/object": "subprocess.Popen", "args": ["true"]},
-    {"!!python/object/apply:os.system": ["true"]},
-    {"__class__": "colorsys.Missing", "__init__": "x", "__dict__": {"content": "y"}, "__pydantic_extra__": {"a": 1}},
-    {"$ref": "file:///etc/passwd"},
-    "${BOTWIRE_TESTING_SECRET}",
-    "{{ self.__init__.__globals__ }}",
-    "__import__('os').system('true')",
-]
-BYTES = [b"cos\nsystem\n(S'true'\ntR.", b"\x80\x04\x95\x1d\x00\x00\x00", b"\xc7\x03\x05abc"]
-WATCHED = {
-    "import",
-    "exec",
-    "compile",
-    "os.system",
-    "os.exec",
-    "subprocess.Popen",
-    "pickle.find_class",
-    "socket.connect",
-}
-
-_seen: list[tuple[str, str]] | None = None
-
-
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _seen is not None and event in WATCHED:
-        _seen.append((event, str(args[:1])))
-
-
-sys.addaudithook(_hook)  # for good: a hook cannot be taken away
-
-
-@contextmanager
-def audited() -> Iterator[list[tuple[str, str]]]:
-    global _seen
-    found: list[tuple[str, str]] = []
-    _seen = found
-    try:
-        yield found
-    finally:
-        _seen = None
 
 
 def stored(gadget: Any) -> list[Any]:
@@ -89,14 +36,6 @@ def stored(gadget: Any) -> list[Any]:
             rows.append({"type": kind, "data": {"content": "x", "tool_call_id": "1", "role": "r", field: gadget}})
             rows.append({"type": kind, "data": {"content": "x", "tool_call_id": "1", "role": "r", field: [gadget]}})
     return rows
-
-
-def plain(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(plain(one) for pair in value.items() for one in pair)
-    if isinstance(value, list):
-        return all(plain(one) for one in value)
-    return value is None or type(value) in (str, int, float, bool)
 
 
 def test_the_audit_sees_what_it_looks_for() -> None:
