@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from botwire.cli.bringing import bring_over
 from botwire.cli.options import At, Json, Namespace, Url, open_memory
 from botwire.cli.output import console, print_json
 
@@ -38,12 +39,42 @@ def export(
 
 def import_(
     namespace: Namespace,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where from; - for standard input.", show_default=False)],
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="Where from; - for standard input.", show_default=False)
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Bring the namespace over from another store.", show_default=False),
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="With --from: only keys that start with it.")] = "",
+    keys: Annotated[
+        str | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help="With --from: only the keys that this file names, one a line; - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Write the records of a file into a namespace, in one transaction: all of them or none."""
+    """Write the records of a file into a namespace, all of them or none; or bring it over from another store.
+
+    What is brought with --from comes page by page: start it again where it was cut off. A server that wants a token
+    for reading is given that of BOTWIRE_FROM_TOKEN.
+    """
     memory = open_memory(namespace, url)
+    if source is not None:
+        if file is not None:
+            raise typer.BadParameter("leave out FILE with --from")
+        with _progress("Importing", None) as progress:
+            bring_over(memory, source, prefix, keys, progress=progress, as_json=as_json)
+        return
+    if file is None:
+        raise typer.BadParameter("name a FILE, or a store with --from URL")
+    if prefix or keys is not None:
+        raise typer.BadParameter("--prefix and --keys go with --from")
     with _progress("Importing", None) as progress:
         count = memory.import_(sys.stdin.buffer if file == "-" else file, progress=progress)
     if as_json:
