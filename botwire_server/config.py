@@ -17,17 +17,18 @@ DEFAULT_PORT: Final = 8765
 class ServerConfig:
     """What a server is told when it starts; seconds and bytes are the only units.
 
-    Where it listens: `host`, `port` (0 takes a free one), `tls_cert` and `tls_key` (PEM files), `behind_proxy` (something
+    Where it listens: `host`, `port` (0 takes a free one), `tls_cert` and `tls_key` (PEM files), `behind_proxy` (what is
     in front of it speaks TLS, and its `X-Forwarded-For` is believed), `insecure` (let everybody in from everywhere).
-    `allowed_hosts` are names by which it may be called beyond those of this machine, `cors_origins` the sites whose pages may.
+    `allowed_hosts` are names by which it may be called beyond those of this machine, `cors_origins` are sites whose
+    pages may use it.
 
-    `plan` limits namespaces. A body is read up to `body_bytes`, one that is imported up to `import_bytes`, kept on disk.
+    `plan` limits namespaces. A body is read up to `body_bytes`, an import up to `import_bytes`, which is kept on disk.
     A request has `header_seconds` for its headers and `body_seconds` for its body, and a connection on which nothing
-    comes is closed after `header_seconds`. Of `requests` at once the next is told to come back later, of `connections`
-    the next waits. A server that is stopped gives the requests that it has `stop_seconds` to end.
+    comes is closed after `header_seconds`. Beyond `requests` at once one is told to come back later, beyond
+    `connections` one waits. A server that is stopped gives what it has begun `stop_seconds` to end.
 
-    A watcher that nothing is told gets a sign of life every `heartbeat_seconds`, and there may be `watchers` of them.
-    `log_requests` writes a line for each request to standard error, `log_namespaces` with its namespace in it.
+    A watcher that nothing is told gets a sign of life every `heartbeat_seconds`; there may be `watchers` of them.
+    `log_requests` writes a line for each request, with `log_namespaces` the namespace too.
     """
 
     host: str = "127.0.0.1"
