@@ -15,6 +15,7 @@ from botwire_core.protocol import Delete, Get, GetHistory, Set
 from botwire_core.stores.rows import Row
 from botwire_server.access import ANYBODY
 from botwire_server.bodies import members_of, read_json
+from botwire_server.first_sdk import value_meant
 from botwire_server.listing import list_keys
 from botwire_server.paths import split_memory_path
 from botwire_server.refusals import RefusedError
@@ -61,7 +62,7 @@ async def _put(service: Service, request: Request, namespace: str, key: str) -> 
     config = service.config
     body, value = await read_json(request, config.body_bytes, config.body_seconds)
     members = members_of(value, "value", "encoding", "ttl")
-    payload = encode(from_portable(members))
+    payload = encode(value_meant(request.headers, members, from_portable(members)))
     op = Set(namespace, key, payload, _ttl(members.get("ttl")))
     await service.authorise(request, op)
     conditions, if_version = await _condition(service, request, namespace, key)

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -115,7 +115,8 @@ class _Granian(GranianServer):
 
     def _init_shared_socket(self) -> None:
         # Granian closes it, so it is given away.
-        vars(self).update(_ssp=None, _shd=SocketHolder(self._listening.detach(), False, _BACKLOG))  # type: ignore[call-arg]
+        holder: Any = SocketHolder
+        self._ssp, self._shd = None, holder(self._listening.detach(), False, _BACKLOG)
 
 
 def open_socket(host: str, port: int) -> socket.socket:
