@@ -12,12 +12,12 @@ from botwire_core.errors import BotWireError, ForbiddenError, UnauthorizedError
 from botwire_core.grants import EVERYTHING, VERBS, covers
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Fork, ListNamespaces, Op
-from botwire_core.records import record
+from botwire_core.records import record, replace
 from botwire_core.service import FindToken, Grant, ListTokens, Token, TouchToken
 from botwire_core.tokens import digest_of, looks_right
 from botwire_server.attempts import WrongTokens
 from botwire_server.binding import is_open
-from botwire_server.demands import demands
+from botwire_server.demands import LISTS, demands
 from botwire_server.lineage import Lineage
 
 if TYPE_CHECKING:
@@ -109,11 +109,23 @@ class Access:
                 raise _forbidden(verb, namespace)
 
     async def visible(self, identity: Identity, op: Op[Any], result: Any) -> Any:
-        """The result of an op as this identity may see it: namespaces that it may not read are left out of a list."""
-        if type(op) is not ListNamespaces or identity.is_admin:
+        """The result of an op as this identity may see it: of a list, the namespaces that it may read.
+
+        Of those, a parent that it may not read is left out.
+        """
+        if type(op) not in LISTS or identity.is_admin:
             return result
-        bases = self._bases(identity, "read")
-        return await self._lineage.seen(result, lambda name: identity.allows("read", name), bases)
+        bases = await self._lineage.bases_of_all(result)
+
+        def seen(name: str | None) -> bool:
+            return name is not None and (
+                identity.allows("read", name) or _owns(identity, "read", bases.get(name, frozenset()))
+            )
+
+        found = [one for one in result if seen(one.name)]
+        if type(op) is ListNamespaces:
+            found = [info if seen(info.parent) else replace(info, parent=None) for info in found]
+        return found
 
     def check_admin(self, identity: Identity) -> None:
         """Let pass who may see what belongs to the whole server, such as its metrics.
@@ -166,20 +178,12 @@ class Access:
             return  # a store that cannot be written now still answers reads
 
     async def _in_a_fork(self, identity: Identity, verb: str, namespace: str, op: Op[Any]) -> bool:
-        """Whether a namespace is a fork of one on which the identity has the verb and fork, and is named after it."""
-        bases = self._bases(identity, verb)(namespace)
-        if not bases:
-            return False
-        start = op.namespace if isinstance(op, Fork) and namespace == op.name else namespace
-        return await self._lineage.reaches(start, bases)
-
-    @staticmethod
-    def _bases(identity: Identity, verb: str) -> Callable[[str], frozenset[str]]:
-        def bases(namespace: str) -> frozenset[str]:
-            names = (namespace[:place] for place, character in enumerate(namespace) if character == "@" and place)
-            return frozenset(name for name in names if identity.allows(verb, name) and identity.allows("fork", name))
-
-        return bases
+        """Whether a namespace belongs to one on which the identity has the verb, and fork."""
+        if type(op) is Fork and namespace == op.name:
+            # It is not there yet, and will be a fork of this one and of what that was forked from.
+            above = [op.namespace, *await self._lineage.ancestors(op.namespace)]
+            return _owns(identity, verb, frozenset(name for name in above if namespace.startswith(f"{name}@")))
+        return _owns(identity, verb, await self._lineage.bases(namespace))
 
     def _address(self, headers: Headers, peer: str) -> str:
         if not self._config.behind_proxy:
@@ -187,6 +191,10 @@ class Access:
         # The last one is what our own proxy saw; those before it are what the client says.
         forwarded = headers.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip()
         return forwarded.decode("ascii", "replace") or peer
+
+
+def _owns(identity: Identity, verb: str, bases: frozenset[str]) -> bool:
+    return any(identity.allows(verb, base) and identity.allows("fork", base) for base in bases)
 
 
 def _unauthorized(message: str) -> UnauthorizedError:

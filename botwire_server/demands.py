@@ -9,8 +9,10 @@ from botwire_core import protocol as p
 from botwire_core import service
 from botwire_core.errors import ForbiddenError
 from botwire_core.grants import EVERYTHING
+from botwire_core.scopes.naming import name_of_base
+from botwire_core.scopes.ops import FindScoped, ForgetScoped, ForkScoped, ListScoped, OpenScoped, ReadUses, RecordUses
 
-__all__ = ["DEMANDS", "SERVER_ONLY", "Demand", "demands"]
+__all__ = ["DEMANDS", "LISTS", "SERVER_ONLY", "Demand", "demands"]
 
 Demand: TypeAlias = tuple[str, str]
 """A verb, and the namespace that it is needed on; `*` for the whole store."""
@@ -62,6 +64,28 @@ def _merge(op: p.Merge) -> tuple[Demand, ...]:
     return (*found, ("history", op.other)) if op.other_at is not None else tuple(found)
 
 
+def _open_scoped(op: OpenScoped) -> tuple[Demand, ...]:
+    found = [("read", op.namespace), ("fork", op.namespace)]
+    return tuple(found) if _is_place(op.name, op.namespace) else (*found, ("write", op.name))
+
+
+def _fork_scoped(op: ForkScoped) -> tuple[Demand, ...]:
+    found = [("read", op.source), ("fork", op.source)]
+    if not _is_place(op.name, op.namespace):
+        return (*found, ("write", op.name))
+    return (*found, ("fork", op.namespace), ("write", op.namespace))
+
+
+def _is_place(name: str, base: str) -> bool:
+    """Whether a name is one that scopes give to the forks of a base."""
+    return name.startswith(f"{name_of_base(base)}@")
+
+
+def _record_uses(op: RecordUses) -> tuple[Demand, ...]:
+    names = dict.fromkeys(use.namespace for use in op.uses)
+    return (("fork", op.namespace), *(("read", name) for name in names))
+
+
 def _whole_store(op: Any) -> tuple[Demand, ...]:
     return (("admin", EVERYTHING),)
 
@@ -102,6 +126,14 @@ DEMANDS: Final[dict[type[p.Op[Any]], _Rule]] = {
     p.SetRetention: _on_namespace("admin"),
     # What a token may not see is left out of the answer.
     p.ListNamespaces: lambda op: (),
+    ListScoped: lambda op: (),
+    OpenScoped: _open_scoped,
+    ForkScoped: _fork_scoped,
+    FindScoped: _on_namespace("read"),
+    ReadUses: _on_namespace("read"),
+    RecordUses: _record_uses,
+    # It leaves alone what belongs to another base.
+    ForgetScoped: _on_namespace("fork", "delete"),
     # The forks in a family may belong to anybody, and are named only in the file.
     p.ExportFamily: _whole_store,
     p.ImportFamily: _whole_store,
@@ -110,6 +142,9 @@ DEMANDS: Final[dict[type[p.Op[Any]], _Rule]] = {
     service.RevokeToken: _whole_store,
 }
 """Which rule says what an op demands."""
+
+LISTS: Final[frozenset[type[p.Op[Any]]]] = frozenset({p.ListNamespaces, ListScoped})
+"""Ops whose results are lists of namespaces, which nobody may see more of than he may read."""
 
 SERVER_ONLY: Final[frozenset[type[p.Op[Any]]]] = frozenset(
     {service.FindToken, service.TouchToken, service.Serve, service.GetRow}

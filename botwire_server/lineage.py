@@ -1,4 +1,4 @@
-"""Whether one namespace is a fork of another, as the store has it; remembered for a moment."""
+"""To whom the namespace of an experiment belongs, as the store has it; remembered for a moment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from botwire_core.protocol import ListNamespaces
-from botwire_core.records import replace
-from botwire_core.results import NamespaceInfo
+from botwire_core.scopes.ops import FindScoped, ListScoped
 
 if TYPE_CHECKING:
+    from botwire_core.results import NamespaceInfo
     from botwire_core.store import Store
 
 __all__ = ["Lineage"]
@@ -20,9 +20,9 @@ _MOST_REMEMBERED: Final = 10_000
 
 
 class Lineage:
-    """Knows of which namespaces another one is a fork.
+    """Knows whose fork a namespace called `base@...` is: by the registry of scopes, and by what it was forked from.
 
-    What is found is remembered for two seconds; that something is not there never is, since it may be made at any time.
+    What is found is remembered for two seconds; that nothing was found never is, since it may be made at any time.
     """
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,50 +30,42 @@ class Lineage:
         self._clock = clock
         self._known: dict[str, tuple[frozenset[str], float]] = {}
 
-    async def reaches(self, namespace: str, bases: frozenset[str]) -> bool:
-        """Whether a namespace is one of the bases, or a fork of one at any depth."""
-        if namespace in bases:
-            return True
+    async def bases(self, namespace: str) -> frozenset[str]:
+        """The namespaces that it belongs to: it is a registered scope of one, or is named after one and its fork."""
+        if "@" not in namespace or "history" not in self._store.features:
+            return frozenset()
         known, until = self._known.get(namespace, (frozenset[str](), 0.0))
-        if self._clock() >= until:
-            known = frozenset(await self._ancestors(namespace))
-            if known:
-                if len(self._known) >= _MOST_REMEMBERED:
-                    self._known.clear()
-                self._known[namespace] = (known, self._clock() + _REMEMBERED_FOR)
-        return not known.isdisjoint(bases)
+        if self._clock() < until:
+            return known
+        found = {name for name in await self.ancestors(namespace) if namespace.startswith(f"{name}@")}
+        place = await self._store.arun(FindScoped(namespace))
+        if place is not None:
+            found.add(place.base)
+        if found:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[namespace] = (frozenset(found), self._clock() + _REMEMBERED_FOR)
+        return frozenset(found)
 
-    async def seen(
-        self,
-        infos: list[NamespaceInfo],
-        allowed: Callable[[str], bool],
-        bases: Callable[[str], frozenset[str]],
-    ) -> list[NamespaceInfo]:
-        """Those that are allowed by their name, or are forks of one of the bases that they are named after.
+    async def bases_of_all(self, infos: list[NamespaceInfo]) -> dict[str, frozenset[str]]:
+        """The same for a whole list of namespaces, by their names."""
+        named = [info.name for info in infos if "@" in info.name]
+        if not named or "history" not in self._store.features:
+            return {}
+        parents = {info.name: info.parent for info in await self._store.arun(ListNamespaces())}
+        bases: dict[str, set[str]] = {name: set() for name in named}
+        for name in named:
+            above = parents.get(name)
+            while above is not None:
+                if name.startswith(f"{above}@"):
+                    bases[name].add(above)
+                above = parents.get(above)
+        for place in await self._store.arun(ListScoped()):
+            if place.name in bases:
+                bases[place.name].add(place.base)
+        return {name: frozenset(found) for name, found in bases.items()}
 
-        A parent that is not seen itself is not named.
-        """
-        parents = {info.name: info.parent for info in infos}
-
-        async def visible(name: str) -> bool:
-            if allowed(name):
-                return True
-            wanted = bases(name)
-            if not wanted:
-                return False
-            above: str | None = name
-            while above in parents:
-                above = parents[above]
-                if above in wanted:
-                    return True
-            return above is not None and await self.reaches(above, wanted)
-
-        kept = [info for info in infos if await visible(info.name)]
-        return [
-            info if info.parent is None or await visible(info.parent) else replace(info, parent=None) for info in kept
-        ]
-
-    async def _ancestors(self, namespace: str) -> list[str]:
+    async def ancestors(self, namespace: str) -> list[str]:
         """The names of what a namespace was forked from, nearest first; empty for a root and for what is not there."""
         found: list[str] = []
         name: str | None = namespace

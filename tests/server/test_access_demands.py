@@ -15,11 +15,26 @@ from botwire_core.codec import encode
 from botwire_core.errors import ForbiddenError
 from botwire_core.records import record
 from botwire_core.results import Retention
+from botwire_core.scopes.ops import (
+    FindScoped,
+    ForgetScoped,
+    ForkScoped,
+    ListScoped,
+    OpenScoped,
+    ReadUses,
+    RecordUses,
+    Use,
+)
+from botwire_core.scopes.scope import Scope
 from botwire_server.demands import DEMANDS, SERVER_ONLY, demands
 
 ONE = encode(1)
 READ, WRITE, DELETE, HISTORY, ADMIN = ((verb, "a") for verb in ("read", "write", "delete", "history", "admin"))
+FORK = ("fork", "a")
+FROM = (("read", "a@~r"), ("fork", "a@~r"))
 WHOLE = ("admin", "*")
+SCOPE = Scope(run_id="r")
+USE = Use("a@~r", "key", "read", 1, 1, 0.0, 0.0)
 
 TABLE: list[tuple[p.Op[Any], tuple[tuple[str, str], ...]]] = [
     (p.Get("a", "k"), (READ,)),
@@ -49,7 +64,7 @@ TABLE: list[tuple[p.Op[Any], tuple[tuple[str, str], ...]]] = [
     (p.Drop("a"), (DELETE,)),
     (p.Transact("a", ()), (READ,)),
     (p.Transact("a", (p.Set("a", "k", ONE), p.Delete("a", "k"), p.Set("a", "l", ONE))), (WRITE, DELETE)),
-    (p.Fork("a", "b"), (READ, ("fork", "a"), ("write", "b"))),
+    (p.Fork("a", "b"), (READ, FORK, ("write", "b"))),
     (p.Snapshot("a"), (WRITE, HISTORY)),
     (p.ListSnapshots("a"), (HISTORY,)),
     (p.DeleteSnapshot("a", "l"), (DELETE, HISTORY)),
@@ -64,6 +79,15 @@ TABLE: list[tuple[p.Op[Any], tuple[tuple[str, str], ...]]] = [
     (p.SetRetention("a", Retention()), (ADMIN,)),
     (p.Purge("a", "k"), (ADMIN,)),
     (p.ListNamespaces(), ()),
+    (ListScoped("a"), ()),
+    (OpenScoped("a", "a@~r", SCOPE, "run", "r"), (READ, FORK)),
+    (OpenScoped("a", "b@~r", SCOPE, "run", "r"), (READ, FORK, ("write", "b@~r"))),
+    (ForkScoped("b", "a@~r", "b@~r", SCOPE, "run"), (*FROM, ("fork", "b"), ("write", "b"))),
+    (ForkScoped("b", "a@~r", "c@~r", SCOPE, "run"), (*FROM, ("write", "c@~r"))),
+    (FindScoped("a"), (READ,)),
+    (ReadUses("a"), (READ,)),
+    (RecordUses("a", (USE, USE)), (FORK, ("read", "a@~r"))),
+    (ForgetScoped("a", ("a@~r",)), (FORK, DELETE)),
     (p.ExportFamily("a", print), (WHOLE,)),
     (p.ImportFamily("a", ()), (WHOLE,)),
     (service.CreateToken(b"", ()), (WHOLE,)),
@@ -79,7 +103,7 @@ def all_ops() -> Iterator[type[p.Op[Any]]]:
     while waiting:
         op = waiting.pop()
         waiting += op.__subclasses__()
-        if op.__module__.startswith("botwire"):
+        if op.__module__.startswith("botwire") and ".testing." not in op.__module__:
             yield op
 
 
