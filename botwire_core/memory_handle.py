@@ -12,6 +12,7 @@ from weakref import WeakSet
 from botwire_core.building import OpBuilder
 from botwire_core.errors import InvalidValueError, UnsupportedError
 from botwire_core.names import MAX_NAMESPACE_CHARACTERS, check_namespace
+from botwire_core.scopes.store import ScopedStore, scoped
 from botwire_core.store import Store
 
 __all__ = ["MemoryHandle", "without_secrets"]
@@ -29,8 +30,11 @@ class MemoryHandle:
 
     __slots__ = ("__weakref__", "_lent", "_ops", "_timeout", "_token", "_url", "as_of", "author", "namespace", "store")
 
-    store: Store
-    """The store that runs the ops; found at the first use, shared by all memories of one URL in this process."""
+    store: ScopedStore
+    """The store that runs the ops, each where the scope of its caller belongs; `store.inner` is the one inside.
+
+    It is found at the first use, and shared by all memories of one URL in this process.
+    """
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class MemoryHandle:
             return self.store
 
     @property
-    def _found_store(self) -> Store | None:
+    def _found_store(self) -> ScopedStore | None:
         """The store, if one was found already."""
         try:
             return object.__getattribute__(self, "store")  # type: ignore[no-any-return]
@@ -114,7 +118,7 @@ class MemoryHandle:
     def __repr__(self) -> str:
         parts = [repr(self.namespace)]
         if self._lent:
-            parts.append(f"store={type(self.store).__name__}")
+            parts.append(f"store={type(self.store.inner).__name__}")
         elif self._url is not None:
             parts.append(repr(without_secrets(self._url)))
         if self.author is not None:
@@ -163,18 +167,18 @@ class MemoryHandle:
         return other
 
     def _use(self, store: Store) -> None:
-        self.store = store
+        self.store = scoped(store)
         if not self._lent:
-            _users.setdefault(id(store), WeakSet()).add(self)
+            _users.setdefault(id(self.store.inner), WeakSet()).add(self)
 
-    def _left(self) -> Store | None:
+    def _left(self) -> ScopedStore | None:
         """Stop using the store until the next op, and give it if nobody else uses it, to be closed."""
         store = self._found_store
         if store is None or self._lent:
             return None
         with suppress(AttributeError):  # another thread may leave by the same memory at the same time
             del self.store
-        users = _users[id(store)]
+        users = _users[id(store.inner)]
         users.discard(self)
         return None if users else store
 

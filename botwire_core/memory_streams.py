@@ -50,15 +50,16 @@ class StreamMethods(MemoryHandle):
         [('likes', 'tea')]
         """
         start = self._check_since(since)
+        here = self.store.here()
         if start is None:
-            start = self.store.run(newest_revision(self.namespace))
-        return iterate(self.store, self._changes(prefix, start, timeout))
+            start = here.run(newest_revision(self.namespace))
+        return iterate(here, self._changes(prefix, start, timeout))
 
     def awatch(
         self, prefix: str = "", *, since: int | Revision | Change | None = None, timeout: float | None = None
     ) -> AsyncIterator[Change]:
         """Async twin of `watch`: `async for change in memory.awatch()`."""
-        return aiterate(self.store, self._changes(prefix, self._check_since(since), timeout))
+        return aiterate(self.store.here(), self._changes(prefix, self._check_since(since), timeout))
 
     def export(
         self, target: str | os.PathLike[str] | BinaryIO, *, full: bool = False, progress: Progress | None = None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botwire_core.errors import PluginError
 
-__all__ = ["LATER_SCHEMES", "SHIPPED_PLUGINS", "SHIPPED_STORES", "load_target"]
+__all__ = ["LATER_SCHEMES", "SCOPE_PROVIDERS", "SHIPPED_PLUGINS", "SHIPPED_STORES", "load_target"]
 
 SHIPPED_STORES: Final = {
     "memory": "botwire_core.stores.dict:open_url",
@@ -20,6 +20,9 @@ SHIPPED_STORES: Final = {
 
 SHIPPED_PLUGINS: Final = {"langchain": "botwire_langchain.plugin"}
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
+
+SCOPE_PROVIDERS: Final[dict[str, str]] = {}
+"""By the top-level import name of a framework, the function that tells the scope once that framework is loaded."""
 
 LATER_SCHEMES: Final = frozenset({"http", "https", "postgresql"})
 """Schemes that are meant for stores which this version does not have; until then a plugin may open them."""

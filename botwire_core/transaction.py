@@ -9,6 +9,7 @@ from botwire_core.building import OpBuilder
 from botwire_core.codec import Value
 from botwire_core.errors import InvalidValueError
 from botwire_core.protocol import Step, Transact
+from botwire_core.scopes.store import ScopedStore
 from botwire_core.store import Store
 
 __all__ = ["Transaction"]
@@ -23,9 +24,12 @@ class Transaction:
     nothing, and one that has ended cannot be used again.
     """
 
-    __slots__ = ("_ops", "_results", "_state", "_steps", "_store")
+    __slots__ = ("_here", "_ops", "_results", "_state", "_steps", "_store")
 
-    def __init__(self, store: Store, ops: OpBuilder) -> None:
+    _here: Store
+    """The store in the scope in which the block began."""
+
+    def __init__(self, store: ScopedStore, ops: OpBuilder) -> None:
         self._store = store
         self._ops = ops
         self._steps: list[Step] = []
@@ -81,7 +85,7 @@ class Transaction:
     ) -> None:
         op = self._end(error)
         if op is not None:
-            self._results = self._store.run(op)
+            self._results = self._here.run(op)
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -92,7 +96,7 @@ class Transaction:
     ) -> None:
         op = self._end(error)
         if op is not None:
-            self._results = await self._store.arun(op)
+            self._results = await self._here.arun(op)
 
     def _add(self, step: Step) -> int:
         if self._state != "open":
@@ -107,6 +111,7 @@ class Transaction:
         if self._state != "new":
             raise InvalidValueError("a transaction can be entered once", hint="call memory.transaction() again")
         self._ops.target  # noqa: B018 - refuses a moment in the past at once, not at the first step
+        self._here = self._store.here()
         self._state = "open"
 
     def _end(self, error: BaseException | None) -> Transact | None:

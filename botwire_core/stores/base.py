@@ -13,8 +13,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
-from importlib import import_module
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 
 from botwire_core import protocol as p
@@ -34,7 +33,7 @@ from botwire_core.results import Entry, Stats
 from botwire_core.store import Limits
 from botwire_core.stores.draft import Draft
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row, StaleRead
-from botwire_core.stores.threads import run_in_thread
+from botwire_core.stores.runners import OpRunners
 
 __all__ = ["StoreBase", "expiry"]
 
@@ -44,7 +43,7 @@ _known_namespace = lru_cache(maxsize=4096)(check_namespace)
 _ATTEMPTS = 1000
 
 
-class StoreBase(ABC):
+class StoreBase(OpRunners, ABC):
     """A store made of three primitives; all times in it are microseconds since the epoch."""
 
     features: frozenset[str] = frozenset()
@@ -52,7 +51,7 @@ class StoreBase(ABC):
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._now = SteadyClock(clock) if clock is not None else SteadyClock()
-        self._runners: dict[type, Callable[[Any], Any]] = {op: getattr(self, name) for op, name in self.RUNNERS.items()}
+        super().__init__()
 
     # --- what the author of a store gives ---------------------------------------------------------
 
@@ -76,15 +75,6 @@ class StoreBase(ABC):
         """
 
     # --- the store protocol -----------------------------------------------------------------------
-
-    def run(self, op: p.Op[R]) -> R:
-        """Run an op and give its result."""
-        runner = self._runners.get(type(op)) or self._late_runner(op)
-        return cast(R, runner(op))
-
-    async def arun(self, op: p.Op[R]) -> R:
-        """Run an op in a thread; a cancelled write waits for its outcome, then raises."""
-        return await run_in_thread(self.run, op)
 
     def close(self) -> None:
         """Let go of what the store holds; nothing by default."""
@@ -350,34 +340,12 @@ class StoreBase(ABC):
             hint="restore it from a backup; `botwire doctor` checks the whole store",
         )
 
-    def _late_runner(self, op: object) -> Callable[[Any], Any]:
-        """How to run an op whose module, and what derives it, are loaded by those alone who ask for it.
-
-        Raises:
-            UnsupportedError: the store does not have the op.
-        """
-        target = self.LATE_RUNNERS.get(type(op).__module__)
-        if target is None:
-            raise self._unsupported(op)
-        derived: dict[type, Callable[[Any, Any], Any]] = import_module(target).RUNNERS
-        for kind, run in derived.items():
-            self._runners[kind] = partial(run, self)
-        return self._runners[type(op)]
-
-    def _unsupported(self, op: object) -> UnsupportedError:
-        return UnsupportedError(
-            f"{type(self).__name__} cannot run {type(op).__name__}",
-            hint="use a store with the feature: the embedded one has them all",
-        )
-
     def _no_history(self) -> UnsupportedError:
         return UnsupportedError(
             f"{type(self).__name__} keeps no past",
             hint='use a store whose features name "history", as the embedded one does',
         )
 
-    LATE_RUNNERS: ClassVar[dict[str, str]] = {}
-    """By the module of ops, the module whose `RUNNERS` has a function of the store and the op for each."""
     RUNNERS: ClassVar[dict[type, str]] = {
         p.Get: "_get",
         p.GetEntry: "_get_entry",

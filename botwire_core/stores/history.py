@@ -23,6 +23,7 @@ from botwire_core.stores.changes import ChangeOps
 from botwire_core.stores.draft import Draft
 from botwire_core.stores.families import FamilyOps
 from botwire_core.stores.merging import MergeOps
+from botwire_core.stores.reserved import is_reserved
 from botwire_core.stores.rows import TOMBSTONE, Batch, Row, StaleRead
 from botwire_core.stores.spaces import Level, View
 
@@ -34,7 +35,7 @@ R = TypeVar("R")
 class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     """A store with every op of the protocol, made of the primitives."""
 
-    features = frozenset({"history"})
+    features = frozenset({"history", "service"})
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__(clock=clock)
@@ -73,7 +74,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
             result = fill(draft)
             if draft.rows:
                 space = space or self.create(namespace, None, None)
-                self.insert(space, draft.rows.values(), space.head + 1)
+                self.keep(space, draft.rows.values(), space.head + 1)
             return result
 
     def next_number(self, draft: Draft, log: str) -> int:
@@ -137,23 +138,31 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
         check_namespace(op.name)
         ttl = check_ttl(op.ttl)
         with self.exclusive():
-            if self.find(op.name) is not None or op.name == op.namespace:
-                raise ConflictError(
-                    f"there is a namespace {op.name!r} already", hint="fork to another name, or drop() it first"
-                )
-            space = self.find(op.namespace) or self.create(op.namespace, None, None)
-            start = Level(space.id, space.head)
-            if op.at is not None:
-                view = space.view(op.at)
-                if op.at != space.head:
-                    self.check_kept(view)
-                # A moment before this namespace was forked belongs to its ancestor: that is the true parent.
-                start = view[0]
-            parent = {one.id: one.name for one in ([space] if start.space == space.id else self.find_all(""))}
-            return self.create(op.name, start, expiry(self._now(), ttl)).info(parent.get(start.space), 0)
+            return self.make_fork(op.namespace, op.name, op.at, expiry(self._now(), ttl))
+
+    def make_fork(self, namespace: str, name: str, at: int | None, expires: int | None) -> NamespaceInfo:
+        """Make a fork, in an exclusive block; it expires at a moment in microseconds since the epoch.
+
+        Raises:
+            ConflictError: a namespace of that name exists.
+        """
+        if self.find(name) is not None or name == namespace:
+            raise ConflictError(
+                f"there is a namespace {name!r} already", hint="fork to another name, or drop() it first"
+            )
+        space = self.find(namespace) or self.create(namespace, None, None)
+        start = Level(space.id, space.head)
+        if at is not None:
+            view = space.view(at)
+            if at != space.head:
+                self.check_kept(view)
+            # A moment before this namespace was forked belongs to its ancestor: that is the true parent.
+            start = view[0]
+        parent = {one.id: one.name for one in ([space] if start.space == space.id else self.find_all(""))}
+        return self.create(name, start, expires).info(parent.get(start.space), 0)
 
     def _list_namespaces(self, op: p.ListNamespaces) -> list[NamespaceInfo]:
-        spaces = self.find_all(check_prefix(op.prefix))
+        spaces = [space for space in self.find_all(check_prefix(op.prefix)) if not is_reserved(space.name or "")]
         names = {space.id: space.name for space in (self.find_all("") if op.prefix else spaces)}
         return [
             space.info(

@@ -343,4 +343,4 @@ def test_a_memory_works_the_same_from_a_url() -> None:
     memory.set("k", 1)
     assert Memory("demo", "memory:works-the-same").get("k") == 1
     assert Memory("demo", "memory:another").get("k") is None
-    assert isinstance(memory.store, DictStore)
+    assert isinstance(memory.store.inner, DictStore)

@@ -75,7 +75,7 @@ def test_base_url_is_another_name_for_url() -> None:
 def test_the_store_is_found_at_the_first_use_and_kept() -> None:
     memory = Memory("demo", "memory:first-use")
     assert memory.store is memory.store
-    assert isinstance(memory.store, DictStore)
+    assert isinstance(memory.store.inner, DictStore)
 
 
 def test_a_misspelt_method_is_an_attribute_error(memory: Memory) -> None:

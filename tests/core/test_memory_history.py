@@ -20,7 +20,7 @@ async def test_a_fork_is_a_memory_on_the_same_store_by_the_same_author(store: Re
     await call(memory, "set", "k", 1)
     fork = await call(memory, "fork", "variant")
     assert isinstance(fork, Memory)
-    assert (fork.namespace, fork.author, fork.store, fork.as_of) == ("variant", "ada", store, None)
+    assert (fork.namespace, fork.author, fork.store.inner, fork.as_of) == ("variant", "ada", store, None)
     await call(fork, "set", "k", 2)
     assert (await call(memory, "get", "k"), await call(fork, "get", "k")) == (1, 2)
     with pytest.raises(ConflictError):

@@ -32,7 +32,7 @@ def check_kept(memory: Memory, value: Any) -> None:
     memory.set("key", value)
     memory.set_many({"many": value})
     (row,) = memory.append("log", value)
-    if isinstance(memory.store, DictStore):
+    if isinstance(memory.store.inner, DictStore):
         pass  # it lives and dies with this object
     else:
         memory.close()

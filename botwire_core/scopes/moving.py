@@ -1,0 +1,147 @@
+"""How an op is moved from the memory that it names to the fork of its scope."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from botwire_core.errors import BotWireError
+from botwire_core.flows import Flow, ask, run_flow
+from botwire_core.protocol import Compare, Drop, Fork, Merge, Op, Transact
+from botwire_core.records import replace
+from botwire_core.scopes.naming import effective_isolation, scoped_name
+from botwire_core.scopes.ops import FindScoped, ForkScoped, OpenScoped, RecordUses
+from botwire_core.scopes.policy import ScopePolicy
+from botwire_core.scopes.scope import Scope
+from botwire_core.scopes.uses import UseCounter, touched
+
+if TYPE_CHECKING:
+    from botwire_core.scopes.store import Place, ScopedStore
+
+__all__ = ["OpMover"]
+
+R = TypeVar("R")
+
+_MOST_REMEMBERED: Final = 4096
+_NAMES_TWO: Final = frozenset({Fork, Compare, Merge})
+# Those that have counts which are not written down: they stay until then, also when nobody uses their store.
+_unwritten: Final[set[OpMover]] = set()
+
+
+class OpMover:
+    """Moves ops of one store, and remembers which namespaces it has opened for which scopes."""
+
+    def __init__(self, store: ScopedStore) -> None:
+        self._store = store
+        self._uses = UseCounter()
+        self._opened: dict[tuple[str, Scope, str, str], str] = {}
+        # By identity, since a scope is hashed by all its members; the scope and the policy are kept, so that
+        # their numbers go to no others.
+        self._quick: dict[tuple[str, int, int], tuple[str, Scope, ScopePolicy]] = {}
+        self._names: dict[str, bool] = {}
+        """Names with an @, and whether the registry knows them: such a name is opened as it is."""
+
+    def moved(self, op: Op[R], place: Place) -> Flow[R]:
+        """Run an op in a place, counting what it touches."""
+        base = getattr(op, "namespace", None)
+        if base is None:
+            return (yield from ask(op))
+        scope, policy = place
+        known = self._quick.get((base, id(scope), id(policy)))
+        name: str = known[0] if known is not None else (yield from self._open(base, place))
+        kind = type(op)
+        moved: Op[R] = self._renamed(op, name) if kind not in _NAMES_TWO else (yield from self._both(op, name, place))
+        result = yield from ask(moved)
+        if name != base:
+            if kind is Drop:
+                self._forget(name)
+            self._uses.count(base, name, scope, touched(op, result))
+            _unwritten.add(self)
+            if self._uses.is_due():
+                yield from self.written_down()
+        return result
+
+    def written_down(self) -> Flow[None]:
+        """Write down what was counted since the last time."""
+        _unwritten.discard(self)
+        for base, uses in self._uses.take().items():
+            yield from ask(RecordUses(base, uses))
+
+    def _open(self, base: str, place: Place) -> Flow[str]:
+        scope, policy = place
+        if "@" in base and (yield from self._is_scoped(base)):
+            return base
+        key = (base, scope, policy.isolation, policy.seed)
+        name = self._opened.get(key)
+        if name is None:
+            name = scoped_name(base, scope, policy.isolation)
+            level = effective_isolation(scope, policy.isolation)
+            made = yield from ask(
+                OpenScoped(
+                    base, name, _part_that_counts(scope, level), level, _group(scope), policy.seed, policy.expires_after
+                )
+            )
+            name = made.name
+            self._remember(self._opened, key, name)
+        self._remember(self._quick, (base, id(scope), id(policy)), (name, scope, policy))
+        return name
+
+    def _is_scoped(self, name: str) -> Flow[bool]:
+        known = self._names.get(name)
+        if known is None:
+            known = (yield from ask(FindScoped(name))) is not None
+            if known:  # a name that is not there yet may come
+                self._remember(self._names, name, True)
+        return known
+
+    def _both(self, op: Any, name: str, place: Place) -> Flow[Any]:
+        """The op with the second namespace that it names moved too: inside of a scope all names belong to it."""
+        if not isinstance(op, Fork):
+            return replace(op, namespace=name, other=(yield from self._open(op.other, place)))
+        scope, policy = place
+        level = effective_isolation(scope, policy.isolation)
+        made, ids = scoped_name(op.name, scope, level), _part_that_counts(scope, level)
+        return ForkScoped(op.name, name, made, ids, level, op.at, op.ttl or policy.expires_after)
+
+    @staticmethod
+    def _renamed(op: Any, name: str) -> Any:
+        if op.namespace == name:
+            return op
+        if type(op) is Transact:
+            return replace(op, namespace=name, steps=tuple(replace(step, namespace=name) for step in op.steps))
+        return replace(op, namespace=name)
+
+    def _forget(self, name: str) -> None:
+        for key in [key for key, value in list(self._opened.items()) if value == name]:
+            self._opened.pop(key, None)
+        for number in [number for number, value in list(self._quick.items()) if value[0] == name]:
+            self._quick.pop(number, None)
+
+    @staticmethod
+    def _remember(remembered: dict[Any, Any], key: Any, value: Any) -> None:
+        if len(remembered) >= _MOST_REMEMBERED:
+            remembered.clear()
+        remembered[key] = value
+
+
+def _group(scope: Scope) -> str:
+    """What starts from one seed: the experiment, else the run, else the variant."""
+    if scope.experiment is not None:
+        return f"experiment {scope.experiment}"
+    return f"run {scope.run_id}" if scope.run_id is not None else f"variant {scope.variant}"
+
+
+def _part_that_counts(scope: Scope, level: str) -> Scope:
+    """The scope without what the namespace is shared by."""
+    if level == "version":
+        return replace(scope, run_id=None, datapoint_id=None, trial=None)
+    return replace(scope, datapoint_id=None, trial=None) if level == "run" else scope
+
+
+@atexit.register
+def _write_down_all() -> None:
+    for mover in list(_unwritten):
+        try:
+            run_flow(mover._store.inner, mover.written_down())  # noqa: SLF001 - of this module
+        except (BotWireError, OSError):  # counts only; at the end of a process nobody could act on it
+            continue
