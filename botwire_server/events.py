@@ -79,16 +79,16 @@ class _Stream:
             if page:
                 await self._send(send, b"id: %d\nevent: changes\ndata: %s\n\n" % (revision, page))
                 quiet_since = time.monotonic()
-            if revision != self._revision:
-                self._revision = revision
-                continue
             now = time.monotonic()
-            if now - quiet_since >= heartbeat:
-                await self._send(send, b": nothing new\n\n")
-                quiet_since = now
             if now - checked >= _CHECKED_EVERY:
                 await self._check()
                 checked = now
+            if revision != self._revision:
+                self._revision = revision
+                continue
+            if now - quiet_since >= heartbeat:
+                await self._send(send, b": nothing new\n\n")
+                quiet_since = now
             await watcher.wait(min(_CHECKED_EVERY, heartbeat))
 
     async def _check(self) -> None:

@@ -10,6 +10,7 @@ from botwire_core.service import Outcome
 from botwire_core.wire.ops import op_from_json
 from botwire_core.wire.results import result_to_json
 from botwire_server.bodies import members_of, read_json
+from botwire_server.demands import LISTS
 from botwire_server.refusals import RefusedError
 from botwire_server.replies import Reply, json_reply, problem_members, problem_reply
 from botwire_server.requests import Pairs, Request
@@ -80,6 +81,6 @@ async def _told(service: Service, request: Request, index: int, op: p.Op[Any], o
     if outcome.error is not None:
         return {"error": problem_members(outcome.error, request.id, index)}
     result = outcome.result
-    if type(op) is p.ListNamespaces:
+    if type(op) in LISTS:
         result = await service.access.visible(request.identity, op, result)
     return {"result": result_to_json(op, result)}
