@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from botwire.cli import backups, comparing, demo, entries, health, past, spaces, tokens, transfer
+from botwire.cli import backups, comparing, demo, entries, health, past, server, spaces, tokens, transfer
 from botwire.cli.failures import reporting
 
 __all__ = ["app", "main"]
@@ -41,6 +41,7 @@ _COMMANDS: Final[dict[str, dict[str, Callable[..., None]]]] = {
         "purge": past.purge,
     },
     "Files": {"export": transfer.export, "import": transfer.import_, "backup": backups.backup},
+    "A server": {"serve": server.serve},
     "This installation": {"demo": demo.demo, "plugins": health.plugins, "doctor": health.doctor},
 }
 _GROUPS: Final[dict[str, tuple[str, str, dict[str, Callable[..., None]]]]] = {
