@@ -30,6 +30,8 @@ class FirstService:
         self.kept: dict[str, dict[str, tuple[str, float]]] = {}
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request, in order."""
+        self.knows_post = True
+        """Whether POST is a method to it; else it answers 501, as the server of the standard library does."""
         self._lock = threading.Lock()
         self._clock = 1.7e9
 
@@ -93,7 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    do_PUT = do_DELETE = do_POST = do_GET
+    do_PUT = do_DELETE = do_GET
+
+    def do_POST(self) -> None:
+        if self.service.knows_post:
+            self._answer()
+        else:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_error(501, "Unsupported method ('POST')")
 
     def _answer(self) -> None:
         self.service.note(self.command, self.path)

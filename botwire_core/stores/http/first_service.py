@@ -17,10 +17,9 @@ from botwire_core.arguments import check_limit
 from botwire_core.codec import Value
 from botwire_core.errors import TooLargeError, UnsupportedError
 from botwire_core.names import check_log, check_prefix
+from botwire_core.stores.http.exchanges import Ask, Exchange
 from botwire_core.stores.http.first_values import text_of, value_of
 from botwire_core.stores.http.first_wire import (
-    Ask,
-    Exchange,
     check_done,
     is_absent,
     is_possible_prefix,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 
 from botwire_core.errors import (
     BotWireError,
@@ -15,13 +14,10 @@ from botwire_core.errors import (
     UnsupportedError,
 )
 from botwire_core.names import check_key, check_namespace
-from botwire_core.records import field, record
+from botwire_core.stores.http.exchanges import Answer, Ask
 
 __all__ = [
     "PROBE",
-    "Answer",
-    "Ask",
-    "Exchange",
     "check_done",
     "is_absent",
     "is_first_service",
@@ -32,36 +28,10 @@ __all__ = [
     "without",
 ]
 
-R = TypeVar("R")
-
 _KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HINT: Final = "run `botwire serve`, which has it, and bring the namespace there: botwire import --from URL NAMESPACE"
 
-
-@record
-class Ask:
-    """A request to send, with a body of JSON where that is not empty.
-
-    What is no GET must not be sent twice: that service cannot tell the second from a new one.
-    """
-
-    method: str
-    path: str
-    body: bytes = field(default_factory=bytes, repr=False)
-
-
-@record
-class Answer:
-    """What came back, whatever its status; `headers` can be asked in any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-
-Exchange: TypeAlias = Generator[Ask, Answer, R]
-"""Asks, is sent the answers, and returns a result."""
 
 PROBE: Final = Ask("GET", "/memory/botwire")
 """Tells a server of the first one's shape from anything else that has no /v1; `is_first_service` reads the answer."""

@@ -66,7 +66,7 @@ def exchange(op: Op[R]) -> Exchange[R]:
 def refused(answer: Answer, reads: bool) -> Exception:
     """The error that an answer stands for which is not 200."""
     members = members_of(answer)
-    if answer.status in (404, 405) and (members is None or "code" not in members):
+    if answer.status in (404, 405, 501) and (members is None or "code" not in members):
         return OtherDialect()
     error = error_from(answer.status, answer.headers, members)
     if reads and isinstance(error, CommitUnknownError):

@@ -192,7 +192,7 @@ def _judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> _Failure | None:
             f"{endpoint.shown}: answered {status}, a redirect, which is not followed",
             hint="use the URL of the server itself, and https where it asks for it",
         )
-    if status < 500 and status not in _AGAIN and status != 409:
+    if (status < 500 or status == 501) and status not in _AGAIN and status != 409:
         return None
     members = members_of(answer)
     if members is None:
