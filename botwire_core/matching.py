@@ -25,12 +25,15 @@ def compile_where(where: Mapping[str, Any] | None) -> Predicate:
 
     A name is a member of the value, dots lead inside objects (`profile.city`) where no member has the whole name.
     Operators are `$eq $ne $gt $gte $lt $lte $in $exists`; an object without operators must be contained in the
-    member. Numbers compare with numbers and text with text; a member that is absent equals None.
+    member, and conditions may stand inside of it. Numbers compare with numbers and text with text; a member that is
+    absent equals None.
 
     Raises:
         InvalidValueError: an operator is unknown or its argument has the wrong type.
 
     >>> compile_where({"score": {"$gte": 0.5}})({"score": 0.7})
+    True
+    >>> compile_where({"profile": {"age": {"$lt": 30}}})({"profile": {"age": 29, "city": "Berlin"}})
     True
     """
     if where is None:
@@ -103,7 +106,10 @@ def _condition(name: str, wanted: Any) -> Predicate:
     if isinstance(wanted, Mapping) and any(isinstance(key, str) and key.startswith("$") for key in wanted):
         tests = [_operator(name, operator, argument) for operator, argument in wanted.items()]
         return lambda found: all(test(found) for test in tests)
-    return lambda found: _equal(found, wanted, contained=True)
+    if isinstance(wanted, Mapping):
+        inner = [(key, _condition(f"{name}.{key}", item)) for key, item in wanted.items()]
+        return lambda found: isinstance(found, dict) and all(test(found.get(key, _ABSENT)) for key, test in inner)
+    return lambda found: _equal(found, wanted)
 
 
 def _operator(name: str, operator: Any, argument: Any) -> Predicate:
@@ -141,11 +147,9 @@ def _comparable(found: Value, argument: Any) -> bool:
     return _ordered(found) and isinstance(found, str) is isinstance(argument, str)
 
 
-def _equal(found: Value, wanted: Any, *, contained: bool = False) -> bool:
+def _equal(found: Value, wanted: Any) -> bool:
     if found is _ABSENT:
         return wanted is None
-    if contained and isinstance(found, dict) and isinstance(wanted, Mapping):
-        return all(_equal(found.get(name, _ABSENT), item, contained=True) for name, item in wanted.items())
     if isinstance(found, int | float) and isinstance(wanted, int | float):
         return isinstance(found, bool) is isinstance(wanted, bool) and found == wanted
     return same_value(found, wanted)

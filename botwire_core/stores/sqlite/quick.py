@@ -5,6 +5,7 @@ They give what the derived ops give, and leave everything out of the ordinary to
 
 from __future__ import annotations
 
+from struct import error as struct_error
 from typing import Any, ClassVar, cast
 
 import apsw
@@ -12,15 +13,22 @@ import apsw
 from botwire_core import codec as values
 from botwire_core import protocol as p
 from botwire_core.arguments import check_limit
+from botwire_core.clock import from_microseconds
 from botwire_core.codec import JSON, Value
 from botwire_core.errors import BotWireError
 from botwire_core.names import check_key, check_namespace, check_prefix
-from botwire_core.results import Stats
+from botwire_core.results import Entry, Stats
 from botwire_core.stores.base import expiry
 from botwire_core.stores.sqlite.retention import Retainer
 from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
-from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, get_in_space, state_of_space
+from botwire_core.stores.sqlite.statements import (
+    MAX_LEVELS,
+    bounds,
+    get_entry_in_space,
+    get_in_space,
+    state_of_space,
+)
 
 __all__ = ["QuickPaths"]
 
@@ -79,6 +87,49 @@ class QuickPaths(Retainer):
             return values.loads(data) if codec == JSON else values.decode(codec, data)
         except ValueError as error:
             raise self._damaged(namespace, key) from error
+
+    def _get_entry(self, op: p.GetEntry) -> Entry | None:
+        namespace, key = op.namespace, op.key
+        known = None if op.at is not None else self._gets.get(namespace) or self._learn(namespace)
+        if known is None:
+            return self._derived_entry(op)
+        try:
+            raw = key.encode()
+        except (UnicodeEncodeError, AttributeError):
+            check_key(key)
+            raise
+        ancestors = len(known[4]) // 2
+        found = self._connections.point()(get_entry_in_space(ancestors), (known[0], key, namespace, *known[4])).get
+        if found is None:
+            self._gets.pop(namespace, None)
+            return self._derived_entry(op)
+        space, revision, codec, gone, inner, data, id, version, created, updated, author, outer = found
+        if not codec:
+            check_key(key)
+            return None
+        try:
+            intact = checksum(space, raw, revision, codec, gone, data) == inner and (
+                outer_checksum(id, version, created, updated, author) == outer
+            )
+        except (AttributeError, TypeError, struct_error):
+            intact = False
+        if not intact:
+            raise self._damaged(namespace, key)
+        now = self._now()
+        if (gone is not None and gone <= now) or (known[1] is not None and known[1] <= now):
+            return None
+        try:
+            value = values.loads(data) if codec == JSON else values.decode(codec, data)
+        except ValueError as error:
+            raise self._damaged(namespace, key) from error
+        made = from_microseconds(created)
+        changed = made if updated == created else from_microseconds(updated)
+        expires = None if gone is None else from_microseconds(gone)
+        return Entry(key, value, version, revision, made, changed, expires, author)
+
+    def _derived_entry(self, op: p.GetEntry) -> Entry | None:
+        with self.consistent():
+            return super()._get_entry(op)
 
     def _learn(self, namespace: str) -> tuple[int, int | None, str, str, tuple[int, ...]] | None:
         """How to reach a namespace; None where it is not there, or deeper than one statement can look."""

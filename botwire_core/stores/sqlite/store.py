@@ -17,9 +17,9 @@ from botwire_core.stores.sqlite.connections import Connections, Durability
 from botwire_core.stores.sqlite.families import FamilyTables
 from botwire_core.stores.sqlite.faults import fault, is_lost
 from botwire_core.stores.sqlite.health import StoreHealth
-from botwire_core.stores.sqlite.quick import QuickPaths
 from botwire_core.stores.sqlite.rows import COLUMNS, damaged, row_from
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
+from botwire_core.stores.sqlite.search import QuickSearch
 from botwire_core.stores.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _READS: Final[frozenset[type]] = frozenset(
 _POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry, p.TimeLeft})
 
 
-class SqliteStore(FamilyTables, QuickPaths):
+class SqliteStore(FamilyTables, QuickSearch):
     """The embedded store: what was acknowledged is in the file, and survives a power cut.
 
     Args:
@@ -272,4 +272,4 @@ class SqliteStore(FamilyTables, QuickPaths):
             return error
         return StoreCorruptError(f"{error.message}, seen from {namespace!r}", hint=error.hint)
 
-    CONSISTENT: ClassVar[frozenset[type]] = (_READS | {p.GetEntry}) - {p.GetRetention}
+    CONSISTENT: ClassVar[frozenset[type]] = _READS - {p.GetRetention}
