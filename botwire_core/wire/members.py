@@ -162,7 +162,10 @@ class Structure(Shape):
             unknown = min(value.keys() - self._known)
             known = ", ".join(sorted(self._known))
             raise Misplaced(InvalidValueError(f"the member {shown(unknown)} is unknown", hint=f"known are {known}"))
-        return self.cls(*[one.take(value) for one in self.fields])
+        try:
+            return self.cls(*[one.take(value) for one in self.fields])
+        except InvalidValueError as error:  # of a record that judges its members
+            raise Misplaced(error) from None
 
     def write(self, value: Any) -> dict[str, Any]:
         members: dict[str, Any] = {self.tag[0]: self.tag[1]} if self.tag else {}

@@ -46,7 +46,13 @@ _KINDS: Final[dict[str, tuple[int, str]]] = {
     "unknown_store": (500, "Nothing opens this kind of URL"),
 }
 # What the attributes of errors are in a problem, beyond the message and the hint.
-_ATTRIBUTES: Final = ("key", "version", "retry_after", "quota", "oldest")
+_ATTRIBUTES: Final[dict[str, tuple[type, ...]]] = {
+    "key": (str, type(None)),
+    "version": (int, type(None)),
+    "retry_after": (int, float),
+    "quota": (str,),
+    "oldest": (int, type(None)),
+}
 _BY_STATUS: Final[dict[int, type[BotWireError]]] = {
     401: errors.UnauthorizedError,
     403: errors.ForbiddenError,
@@ -138,11 +144,11 @@ def error_from(status: int, headers: Mapping[str, str], members: Mapping[str, An
     message = detail if isinstance(detail, str) and detail else f"the server answered with status {status}"
     hint = members.get("hint")
     error = kind(message, hint=hint if isinstance(hint, str) else "")
-    for name in _ATTRIBUTES:
-        if hasattr(error, name) and name in members:
-            setattr(error, name, members[name])
-    if hasattr(error, "retry_after") and "retry_after" not in members:
+    if hasattr(error, "retry_after"):
         error.retry_after = _seconds(headers.get("retry-after", ""))
+    for name, kinds in _ATTRIBUTES.items():
+        if hasattr(error, name) and name in members and type(members[name]) in kinds:
+            setattr(error, name, members[name])
     return error
 
 

@@ -101,6 +101,9 @@ class Namespace(Text):
 
     __slots__ = ()
 
+    def __init__(self) -> None:
+        super().__init__(InvalidNamespaceError)
+
     def read(self, value: Any) -> str:
         try:
             return _known_namespace(value) if type(value) is str else check_namespace(value)

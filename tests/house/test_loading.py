@@ -53,3 +53,15 @@ def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
     loaded = loaded_by("import botwire_langchain, botwire_langchain.plugin", tmp_path)
     assert "botwire_langchain" in loaded
     assert not loaded & HEAVY
+
+
+def test_an_op_goes_over_the_wire_and_back_without_anything_heavy(tmp_path: Path) -> None:
+    code = """
+from botwire_core.codec import encode
+from botwire_core.protocol import GetEntry, Merge, Set
+from botwire_core.wire import ops, problems, results, text
+op = Set("space", "key", encode([1]))
+assert ops.op_from_json(text.parse(text.dump(ops.op_to_json(op)))) == op
+assert results.result_from_json(GetEntry, results.result_to_json(GetEntry, None)) is None
+"""
+    assert not loaded_by(code, tmp_path) & HEAVY
