@@ -19,12 +19,15 @@ from botwire_core.errors import (
     CommitUnknownError,
     ConflictError,
     ForbiddenError,
+    IdempotencyError,
     InvalidKeyError,
     InvalidNamespaceError,
     InvalidValueError,
+    MalformedJsonError,
     MissingExtraError,
     PluginError,
     QuotaExceededError,
+    RequestRunningError,
     RevisionPrunedError,
     SchemaTooNewError,
     ScopeError,
@@ -41,6 +44,11 @@ from botwire_core.errors import (
 from botwire_core.memory import Memory
 
 if TYPE_CHECKING:
+    from botwire_core.scopes import Scope as Scope
+    from botwire_core.scopes.blocks import bind as bind
+    from botwire_core.scopes.blocks import scope as scope
+    from botwire_core.scopes.current import current_scope as current_scope
+    from botwire_core.scopes.policy import scope_policy as scope_policy
     from botwire_langchain.history import BotWireChatHistory as BotWireChatHistory
 
 # What needs a framework is left out, so that `from botwire import *` works without any.
@@ -49,15 +57,19 @@ __all__ = [
     "CommitUnknownError",
     "ConflictError",
     "ForbiddenError",
+    "IdempotencyError",
     "InvalidKeyError",
     "InvalidNamespaceError",
     "InvalidValueError",
+    "MalformedJsonError",
     "Memory",
     "MissingExtraError",
     "PluginError",
     "QuotaExceededError",
+    "RequestRunningError",
     "RevisionPrunedError",
     "SchemaTooNewError",
+    "Scope",
     "ScopeError",
     "StoreBusyError",
     "StoreCorruptError",
@@ -69,11 +81,25 @@ __all__ = [
     "UnknownStoreError",
     "UnsupportedError",
     "__version__",
+    "bind",
     "connect",
+    "current_scope",
     "errors",
+    "scope",
+    "scope_policy",
 ]
 
 __version__ = "0.3.0"
+
+
+# Loaded when they are asked for: a program without experiments never pays for them.
+_LATE = {
+    "Scope": "botwire_core.scopes",
+    "bind": "botwire_core.scopes.blocks",
+    "current_scope": "botwire_core.scopes.current",
+    "scope": "botwire_core.scopes.blocks",
+    "scope_policy": "botwire_core.scopes.policy",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -81,6 +107,10 @@ def __getattr__(name: str) -> Any:
         from botwire_core.plugins import registry
 
         return registry().adapter("langchain", "chat_history")
+    if name in _LATE:
+        from importlib import import_module
+
+        return getattr(import_module(_LATE[name]), name)
     from botwire.former import former
 
     return former(__name__, name)

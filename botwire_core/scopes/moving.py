@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botwire_core.errors import BotWireError
@@ -23,6 +24,8 @@ __all__ = ["OpMover"]
 R = TypeVar("R")
 
 _MOST_REMEMBERED: Final = 4096
+_SURE_FOR: Final = 60.0
+"""Seconds after which a namespace is looked for anew: it may have expired, or somebody may have forgotten it."""
 _NAMES_TWO: Final = frozenset({Fork, Compare, Merge})
 # Those that have counts which are not written down: they stay until then, also when nobody uses their store.
 _unwritten: Final[set[OpMover]] = set()
@@ -34,10 +37,10 @@ class OpMover:
     def __init__(self, store: ScopedStore) -> None:
         self._store = store
         self._uses = UseCounter()
-        self._opened: dict[tuple[str, Scope, str, str], str] = {}
+        self._opened: dict[tuple[str, Scope, str, str], tuple[str, float]] = {}
         # By identity, since a scope is hashed by all its members; the scope and the policy are kept, so that
         # their numbers go to no others.
-        self._quick: dict[tuple[str, int, int], tuple[str, Scope, ScopePolicy]] = {}
+        self._quick: dict[tuple[str, int, int], tuple[str, float, Scope, ScopePolicy]] = {}
         self._names: dict[str, bool] = {}
         """Names with an @, and whether the registry knows them: such a name is opened as it is."""
 
@@ -48,7 +51,10 @@ class OpMover:
             return (yield from ask(op))
         scope, policy = place
         known = self._quick.get((base, id(scope), id(policy)))
-        name: str = known[0] if known is not None else (yield from self._open(base, place))
+        if known is not None and known[1] > monotonic():
+            name = known[0]
+        else:
+            name = yield from self._open(base, place)
         kind = type(op)
         moved: Op[R] = self._renamed(op, name) if kind not in _NAMES_TWO else (yield from self._both(op, name, place))
         result = yield from ask(moved)
@@ -72,8 +78,8 @@ class OpMover:
         if "@" in base and (yield from self._is_scoped(base)):
             return base
         key = (base, scope, policy.isolation, policy.seed)
-        name = self._opened.get(key)
-        if name is None:
+        name, until = self._opened.get(key, ("", 0.0))
+        if until <= monotonic():
             name = scoped_name(base, scope, policy.isolation)
             level = effective_isolation(scope, policy.isolation)
             made = yield from ask(
@@ -81,9 +87,9 @@ class OpMover:
                     base, name, _part_that_counts(scope, level), level, _group(scope), policy.seed, policy.expires_after
                 )
             )
-            name = made.name
-            self._remember(self._opened, key, name)
-        self._remember(self._quick, (base, id(scope), id(policy)), (name, scope, policy))
+            name, until = made.name, monotonic() + _SURE_FOR
+            self._remember(self._opened, key, (name, until))
+        self._remember(self._quick, (base, id(scope), id(policy)), (name, until, scope, policy))
         return name
 
     def _is_scoped(self, name: str) -> Flow[bool]:
@@ -112,7 +118,7 @@ class OpMover:
         return replace(op, namespace=name)
 
     def _forget(self, name: str) -> None:
-        for key in [key for key, value in list(self._opened.items()) if value == name]:
+        for key in [key for key, value in list(self._opened.items()) if value[0] == name]:
             self._opened.pop(key, None)
         for number in [number for number, value in list(self._quick.items()) if value[0] == name]:
             self._quick.pop(number, None)

@@ -49,12 +49,17 @@ def _open(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
     if known is None:
         with store.exclusive():
             known = _found(store, op.name) or _make(store, op)
-    if (known.base, known.scope, known.isolation) != (op.namespace, op.scope, op.isolation):
+    if (known.base, known.isolation, _ids(known.scope)) != (op.namespace, op.isolation, _ids(op.scope)):
         raise ScopeError(
             f"{op.name!r} belongs to another scope, {known.scope} of {known.base!r}",
             hint="give the variant, run or datapoint another id",
         )
     return known
+
+
+def _ids(scope: Scope) -> tuple[object, ...]:
+    """What a name stands for; the rest describes it, and may be learned later."""
+    return scope.variant, scope.run_id, scope.datapoint_id, scope.trial
 
 
 def _make(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:

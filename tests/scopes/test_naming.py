@@ -46,7 +46,9 @@ def test_two_places_share_a_name_only_if_they_are_the_same(
 
 
 @given(BASES, IDS, IDS, st.data())
-def test_ids_that_differ_little_have_names_that_differ(base: str, run: str, datapoint: str, data: st.DataObject) -> None:
+def test_ids_that_differ_little_have_names_that_differ(
+    base: str, run: str, datapoint: str, data: st.DataObject
+) -> None:
     twist = data.draw(st.sampled_from([".t1", "-h0123456789", "~", "@", "-", ".", " ", "/"]))
     names = {
         scoped_name(base, Scope("v", run, datapoint), "datapoint"),
