@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from botwire_core.codec import MAX_VALUE_BYTES, Payload
+from botwire_core.codec import MAX_VALUE_BYTES, Payload, encode
 from botwire_core.errors import InvalidValueError, TooLargeError
 from botwire_core.protocol import Append, Op, Set, SetMany, Transact
 from botwire_core.records import record, replace
 
 if TYPE_CHECKING:
+    from botwire_core.results import Record
     from botwire_core.service import Quota, Usage
 
-__all__ = ["PLANS", "Plan", "check_sizes", "plan_of", "rate_limit_headers"]
+__all__ = ["PLANS", "Plan", "check_sizes", "plan_of", "rate_limit_headers", "records_within"]
 
 
 @record
@@ -70,11 +71,21 @@ def check_sizes(plan: Plan, op: Op[Any]) -> None:
     if plan.value_bytes >= MAX_VALUE_BYTES:
         return  # the store looks itself
     for payload in _payloads(op):
-        if len(payload.data) > plan.value_bytes:
-            raise TooLargeError(
-                f"value: {len(payload.data):,} bytes, the limit of this server is {plan.value_bytes:,}",
-                hint="split it over several keys",
-            )
+        _check(plan, payload)
+
+
+def records_within(plan: Plan, records: Iterable[Record]) -> Iterator[Record]:
+    """Give records on as they come, if the value of each is within the plan.
+
+    Raises:
+        TooLargeError: that of one is not.
+    """
+    if plan.value_bytes >= MAX_VALUE_BYTES:
+        yield from records
+        return
+    for one in records:
+        _check(plan, encode(one.value))
+        yield one
 
 
 def rate_limit_headers(plan: Plan, usage: Usage | None) -> list[tuple[bytes, bytes]]:
@@ -90,6 +101,14 @@ def rate_limit_headers(plan: Plan, usage: Usage | None) -> list[tuple[bytes, byt
         (b"ratelimit-remaining", b"%d" % left),
         (b"ratelimit-reset", b"%d" % math.ceil(usage.resets_in)),
     ]
+
+
+def _check(plan: Plan, payload: Payload) -> None:
+    if len(payload.data) > plan.value_bytes:
+        raise TooLargeError(
+            f"value: {len(payload.data):,} bytes, the limit of this server is {plan.value_bytes:,}",
+            hint="split it over several keys",
+        )
 
 
 def _payloads(op: Any) -> Iterator[Payload]:

@@ -19,6 +19,7 @@ from botwire_core.protocol import ExportFamily, Import, ImportFamily, Op
 from botwire_core.wire.ops import stream_from_json
 from botwire_core.wire.text import dump
 from botwire_server.bodies import check_content, read_json, spool_body
+from botwire_server.plans import records_within
 from botwire_server.refusals import RefusedError
 from botwire_server.replies import BASE_HEADERS, Reply, Streamed, json_reply, problem_reply
 from botwire_server.requests import Receive, Request, Send, query_of
@@ -82,7 +83,7 @@ async def answer_import(service: Service, request: Request) -> Reply:
             next(lines)
             op = ImportFamily(op.namespace, read_family(reader, lines, None))
         else:
-            op = Import(op.namespace, read_records(reader, None), op.author)
+            op = Import(op.namespace, records_within(config.plan, read_records(reader, None)), op.author)
         reply, headers = await service.write(request, (op,), request.query + digest)
     finally:
         spool.close()
