@@ -17,7 +17,7 @@ from botwire_core.service import FindToken, Grant, ListTokens, Token, TouchToken
 from botwire_core.tokens import digest_of, looks_right
 from botwire_server.attempts import WrongTokens
 from botwire_server.binding import is_open
-from botwire_server.demands import LISTS, demands
+from botwire_server.demands import LISTS, WHOLE_STORE, demands
 from botwire_server.lineage import Lineage
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Identity:
     @property
     def is_admin(self) -> bool:
         """Whether it may do everything to everything that admin is needed for."""
-        return self.allows("admin", EVERYTHING)
+        return self.allows(*WHOLE_STORE)
 
 
 ANYBODY: Final = Identity("", (Grant(EVERYTHING, frozenset(VERBS)),))
@@ -103,7 +103,7 @@ class Access:
             InvalidNamespaceError: a namespace has a name that none can have.
         """
         for verb, namespace in demands(op):
-            if namespace != EVERYTHING:
+            if (verb, namespace) != WHOLE_STORE:
                 check_namespace(namespace)
             if not identity.allows(verb, namespace) and not await self._in_a_fork(identity, verb, namespace, op):
                 raise _forbidden(verb, namespace)
@@ -134,7 +134,7 @@ class Access:
             ForbiddenError: it is somebody else.
         """
         if not identity.is_admin:
-            raise _forbidden("admin", EVERYTHING)
+            raise _forbidden(*WHOLE_STORE)
 
     async def _is_open(self) -> bool:
         """Whether the store never had a token; looked at again now and then, until it has one."""

@@ -12,10 +12,13 @@ from botwire_core.grants import EVERYTHING
 from botwire_core.scopes.naming import name_of_base
 from botwire_core.scopes.ops import FindScoped, ForgetScoped, ForkScoped, ListScoped, OpenScoped, ReadUses, RecordUses
 
-__all__ = ["DEMANDS", "LISTS", "SERVER_ONLY", "Demand", "demands"]
+__all__ = ["DEMANDS", "LISTS", "SERVER_ONLY", "WHOLE_STORE", "Demand", "demands"]
 
 Demand: TypeAlias = tuple[str, str]
 """A verb, and the namespace that it is needed on; `*` for the whole store."""
+WHOLE_STORE: Final[Demand] = ("admin", EVERYTHING)
+"""What is needed for what belongs to no one namespace."""
+
 _Rule: TypeAlias = Callable[[Any], tuple[Demand, ...]]
 
 
@@ -70,10 +73,8 @@ def _open_scoped(op: OpenScoped) -> tuple[Demand, ...]:
 
 
 def _fork_scoped(op: ForkScoped) -> tuple[Demand, ...]:
-    found = [("read", op.source), ("fork", op.source)]
-    if not _is_place(op.name, op.namespace):
-        return (*found, ("write", op.name))
-    return (*found, ("fork", op.namespace), ("write", op.namespace))
+    found = [("read", op.source), ("fork", op.source), ("fork", op.namespace), ("write", op.namespace)]
+    return tuple(found) if _is_place(op.name, op.namespace) else (*found, ("write", op.name))
 
 
 def _is_place(name: str, base: str) -> bool:
@@ -87,7 +88,7 @@ def _record_uses(op: RecordUses) -> tuple[Demand, ...]:
 
 
 def _whole_store(op: Any) -> tuple[Demand, ...]:
-    return (("admin", EVERYTHING),)
+    return (WHOLE_STORE,)
 
 
 DEMANDS: Final[dict[type[p.Op[Any]], _Rule]] = {

@@ -83,7 +83,7 @@ TABLE: list[tuple[p.Op[Any], tuple[tuple[str, str], ...]]] = [
     (OpenScoped("a", "a@~r", SCOPE, "run", "r"), (READ, FORK)),
     (OpenScoped("a", "b@~r", SCOPE, "run", "r"), (READ, FORK, ("write", "b@~r"))),
     (ForkScoped("b", "a@~r", "b@~r", SCOPE, "run"), (*FROM, ("fork", "b"), ("write", "b"))),
-    (ForkScoped("b", "a@~r", "c@~r", SCOPE, "run"), (*FROM, ("write", "c@~r"))),
+    (ForkScoped("b", "a@~r", "c@~r", SCOPE, "run"), (*FROM, ("fork", "b"), ("write", "b"), ("write", "c@~r"))),
     (FindScoped("a"), (READ,)),
     (ReadUses("a"), (READ,)),
     (RecordUses("a", (USE, USE)), (FORK, ("read", "a@~r"))),
