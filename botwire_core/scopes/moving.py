@@ -10,9 +10,11 @@ from botwire_core.errors import BotWireError
 from botwire_core.flows import Flow, ask, run_flow
 from botwire_core.protocol import Compare, Drop, Fork, Merge, Op, Transact
 from botwire_core.records import replace
-from botwire_core.scopes.naming import effective_isolation, scoped_name
+from botwire_core.scopes.current import told_scope
+from botwire_core.scopes.naming import Isolation, effective_isolation, scoped_name
 from botwire_core.scopes.ops import FindScoped, ForkScoped, OpenScoped, RecordUses
 from botwire_core.scopes.policy import ScopePolicy
+from botwire_core.scopes.runs import active_runs
 from botwire_core.scopes.scope import Scope
 from botwire_core.scopes.uses import UseCounter, touched
 
@@ -66,6 +68,16 @@ class OpMover:
             if self._uses.is_due():
                 yield from self.written_down()
         return result
+
+    def count_unscoped(self, base: str) -> None:
+        """Count an operation of code without a scope for every run that is under way, unless a plugin knows one."""
+        if told_scope() is not None:
+            return
+        for run in active_runs():
+            level: Isolation = "version" if run.policy.isolation == "version" else "run"
+            name = scoped_name(base, run.scope, level)
+            self._uses.count(base, name, run.scope, (("", "unscoped", True),))
+            _unwritten.add(self)
 
     def written_down(self) -> Flow[None]:
         """Write down what was counted since the last time."""

@@ -49,8 +49,9 @@ class ScopedNamespace:
 class Use:
     """How often one key was read or written at one place of an experiment.
 
-    `kind` is "read" (`hits` times something was there), "list" (the key is a prefix), "write" or "delete"; "unscoped"
-    counts operations of code without a scope during the run, and has no key. `first` and `last` are epoch seconds.
+    `kind` is "read", of which `hits` times something was there, and `own` times what this process had written there
+    itself; "list" (the key is a prefix), "write" or "delete"; "unscoped" counts operations of code without a scope
+    during the run, on the base, and has no key. `first` and `last` are epoch seconds.
     """
 
     namespace: str
@@ -58,6 +59,7 @@ class Use:
     kind: UseKind
     count: int
     hits: int
+    own: int
     first: float
     last: float
     datapoint_id: str | None = None

@@ -66,7 +66,7 @@ class ScopedStore:
         here = scope_here.get()
         if here is None and is_quiet():
             return self.inner.run(op)
-        place = find_place(here)
+        place = self._place(here, op)
         return self.inner.run(op) if place is None else run_flow(self.inner, self.mover.moved(op, place))
 
     async def arun(self, op: Op[R]) -> R:
@@ -74,10 +74,15 @@ class ScopedStore:
         here = scope_here.get()
         if here is None and is_quiet():
             return await self.inner.arun(op)
-        place = find_place(here)
+        place = self._place(here, op)
         if place is None:
             return await self.inner.arun(op)
         return await arun_flow(self.inner, self.mover.moved(op, place))
+
+    def _place(self, here: Scope | Off | None, op: Op[Any]) -> Place | None:
+        if here is None and armed.runs and hasattr(op, "namespace"):
+            self.mover.count_unscoped(op.namespace)
+        return find_place(here)
 
     def here(self) -> Store:
         """This store as it is in the scope of this moment, for what goes on longer than one op."""

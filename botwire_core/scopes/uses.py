@@ -36,6 +36,7 @@ class UseCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str, str | None, int | None, str, UseKind], list[float]] = {}
+        self._written: set[tuple[str, str]] = set()
         self._flushed = time.monotonic()
 
     def count(self, base: str, namespace: str, scope: Scope, keys: Iterable[Touched]) -> None:
@@ -43,14 +44,18 @@ class UseCounter:
         now = time.time()
         with self._lock:
             for key, kind, hit in keys:
+                if kind == "write":
+                    self._written.add((namespace, key))
+                own = hit and kind == "read" and (namespace, key) in self._written
                 place = (base, namespace, scope.datapoint_id, scope.trial, key, kind)
                 found = self._counts.get(place)
                 if found is None:
-                    self._counts[place] = [1, int(hit), now, now]
+                    self._counts[place] = [1, int(hit), int(own), now, now]
                 else:
                     found[0] += 1
                     found[1] += hit
-                    found[3] = now
+                    found[2] += own
+                    found[4] = now
 
     def is_due(self) -> bool:
         """Whether something should be written down with this operation."""
@@ -62,8 +67,8 @@ class UseCounter:
             counts, self._counts = self._counts, {}
             self._flushed = time.monotonic()
         taken: dict[str, list[Use]] = {}
-        for (base, namespace, datapoint, trial, key, kind), (count, hits, first, last) in counts.items():
-            use = Use(namespace, key, kind, int(count), int(hits), first, last, datapoint, trial)
+        for (base, namespace, datapoint, trial, key, kind), (count, hits, own, first, last) in counts.items():
+            use = Use(namespace, key, kind, int(count), int(hits), int(own), first, last, datapoint, trial)
             taken.setdefault(base, []).append(use)
         return {base: tuple(uses) for base, uses in taken.items()}
 

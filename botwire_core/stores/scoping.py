@@ -39,6 +39,7 @@ from botwire_core.stores.spaces import Space
 __all__ = ["RUNNERS"]
 
 SCOPES: Final = ".scopes"
+_UNSCOPED_KEPT: Final = 7 * 86_400_000_000
 
 
 def _open(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
@@ -197,9 +198,12 @@ def _record(store: HistoryPrimitives, op: RecordUses) -> None:
             if use.namespace not in known:
                 known[use.namespace] = _found(store, check_namespace(use.namespace))
             place = known[use.namespace]
-            if place is None or place.base != op.namespace:
+            if use.kind == "unscoped":  # nobody may have opened what it is counted for
+                expires: int | None = rows.now + _UNSCOPED_KEPT
+            elif place is None or place.base != op.namespace:
                 continue  # it has expired, or was forgotten, meanwhile
-            expires = None if place.expires_at is None else to_microseconds(place.expires_at)
+            else:
+                expires = None if place.expires_at is None else to_microseconds(place.expires_at)
             rows.add(f"uses/{use.namespace}", _use_to_json(use), expires)
         rows.commit()
 
@@ -245,7 +249,7 @@ def _from_json(members: Any) -> ScopedNamespace:
 
 
 def _use_to_json(use: Use) -> list[Any]:
-    return [use.key, use.kind, use.count, use.hits, use.first, use.last, use.datapoint_id, use.trial]
+    return [use.key, use.kind, use.count, use.hits, use.own, use.first, use.last, use.datapoint_id, use.trial]
 
 
 def _use_from_json(namespace: str, members: Any) -> Use:
