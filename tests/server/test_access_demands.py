@@ -34,7 +34,7 @@ FORK = ("fork", "a")
 FROM = (("read", "a@~r"), ("fork", "a@~r"))
 WHOLE = ("admin", "*")
 SCOPE = Scope(run_id="r")
-USE = Use("a@~r", "key", "read", 1, 1, 0.0, 0.0)
+USE = Use("a@~r", "key", "read", count=1, hits=1, own=0, first=0.0, last=0.0)
 
 TABLE: list[tuple[p.Op[Any], tuple[tuple[str, str], ...]]] = [
     (p.Get("a", "k"), (READ,)),
