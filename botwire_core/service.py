@@ -85,7 +85,7 @@ class Request:
 
     With a `replay_key` (1 to 255 visible ASCII characters) the answer is remembered for 24 hours, in the same
     transaction as what was done, and a request with the same key, identity and first namespace gets that answer
-    and does nothing. `digest`, the SHA-256 of what was asked, has to be the same then.
+    and does nothing. `digest`, the SHA-256 of what was asked (32 bytes), has to be the same then.
     """
 
     ops: tuple[Op[Any], ...]
@@ -98,12 +98,14 @@ class Request:
     def __post_init__(self) -> None:
         if not isinstance(self.identity, str) or not _IDENTITY.fullmatch(self.identity):
             raise InvalidValueError("identity: not the id of a token", hint="use at most 64 of A-Z a-z 0-9 _ -")
-        if self.replay_key is not None and not (
-            isinstance(self.replay_key, str) and _REPLAY_KEY.fullmatch(self.replay_key)
-        ):
+        if self.replay_key is None:
+            return
+        if not isinstance(self.replay_key, str) or not _REPLAY_KEY.fullmatch(self.replay_key):
             raise InvalidValueError(
                 "a replay key has 1 to 255 visible ASCII characters", hint="use a new UUID for each request"
             )
+        if len(self.digest) != 32:
+            raise InvalidValueError("digest: not a SHA-256", hint="a replay key needs the digest of what was asked")
 
 
 @record

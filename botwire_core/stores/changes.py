@@ -140,7 +140,7 @@ class ChangeOps(HistoryPrimitives):
                         draft.put(record.key, payload, expires, op.author)
                 if draft.rows:
                     space = space or self.create(op.namespace, None, None)
-                    self.insert(space, draft.rows.values(), revision)
+                    self.keep(space, draft.rows.values(), revision)
         return len(seen)
 
     # --- purge ------------------------------------------------------------------------------------------
@@ -176,7 +176,9 @@ class ChangeOps(HistoryPrimitives):
                 if draft.rows:
                     self.insert(current, draft.rows.values(), current.head + 1)
             names = {one.id: one.name for one in self.find_all("")}
-        self.after_purge()
+            self.forget_answers({one.name for one in spaces if one.name})
+        if not self.grouping():
+            self.after_purge()
         return PurgeResult(
             sorted(keys),
             versions,

@@ -20,6 +20,7 @@ from botwire_core.records import field, record, replace
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.changes import erased_floor, purge_reaches
 from botwire_core.stores.history import HistoryStoreBase
+from botwire_core.stores.reserved import is_reserved
 from botwire_core.stores.rows import Row, log_digest
 from botwire_core.stores.spaces import Level, Space, View
 from botwire_core.stores.threads import run_in_thread
@@ -55,9 +56,10 @@ class DictStore(HistoryStoreBase):
         self._last_id = 0
         self._undo: list[Callable[[], object]] = []
         self._writing = False
+        self._grouping = False
 
     def __repr__(self) -> str:
-        return f"DictStore({len(self._names)} namespaces)"
+        return f"DictStore({sum(not is_reserved(name) for name in self._names)} namespaces)"
 
     def run(self, op: Op[R]) -> R:
         """Run an op and give its result."""
@@ -71,18 +73,42 @@ class DictStore(HistoryStoreBase):
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         with self._lock:
+            if self._writing and self._grouping:
+                mark = len(self._undo)
+                try:
+                    yield
+                except BaseException:
+                    self._undo_from(mark)
+                    raise
+                return
             if self._writing:
                 raise StoreBusyError("this thread is in the middle of a write already", hint="finish that one first")
             self._writing = True
             try:
                 yield
             except BaseException:
-                for undo in reversed(self._undo):
-                    undo()
+                self._undo_from(0)
                 raise
             finally:
                 self._writing = False
                 self._undo.clear()
+
+    def _undo_from(self, mark: int) -> None:
+        for undo in reversed(self._undo[mark:]):
+            undo()
+        del self._undo[mark:]
+
+    @contextmanager
+    def grouped(self) -> Iterator[None]:
+        with self.exclusive():
+            self._grouping = True
+            try:
+                yield
+            finally:
+                self._grouping = False
+
+    def grouping(self) -> bool:
+        return self._grouping
 
     @contextmanager
     def consistent(self) -> Iterator[None]:
@@ -97,6 +123,10 @@ class DictStore(HistoryStoreBase):
             return None
         space = self._tables[number].space
         return space if space.expires is None or space.expires > self._now() else None
+
+    def space_of(self, id: int) -> Space | None:
+        table = self._tables.get(id)
+        return None if table is None else table.space
 
     def find_all(self, prefix: str) -> list[Space]:
         found = (self.find(name) for name in sorted(self._names) if name.startswith(prefix))
@@ -162,6 +192,27 @@ class DictStore(HistoryStoreBase):
             versions.append(row)
             self._undo.extend((table.rows.pop, versions.pop))
             self._change(table, head=revision, changed=row.updated)
+
+    def trim(self, space: Space, limit: int) -> int:
+        table = self._tables[space.id]
+        now = self._now()
+        went = 0
+        while went < min(limit, len(table.rows)):
+            expires = table.rows[went].expires
+            if expires is None or expires > now:
+                break
+            went += 1
+        gone, kept = table.rows[:went], table.rows[went:]
+        if gone:
+            by_key = dict(table.by_key)
+            for row in gone:
+                by_key[row.key] = [one for one in by_key[row.key] if one is not row]
+                if not by_key[row.key]:
+                    del by_key[row.key]
+            self._undo.append(partial(setattr, table, "rows", table.rows))
+            self._undo.append(partial(setattr, table, "by_key", table.by_key))
+            table.rows, table.by_key = kept, by_key
+        return went
 
     def newest_row(self, view: View, key: str) -> Row | None:
         return next(self.key_rows(view, key), None)

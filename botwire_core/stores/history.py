@@ -284,7 +284,10 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
         {p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Compare, p.ListChanges, p.Export}
         | {p.GetEntry, p.GetHistory, p.ListNamespaces, p.Resolve, p.ListSnapshots, p.ExportAll, p.ExportFamily}
     )
-    LATE_RUNNERS: ClassVar[dict[str, str]] = {"botwire_core.scopes.ops": "botwire_core.stores.scoping"}
+    LATE_RUNNERS: ClassVar[dict[str, str]] = {
+        "botwire_core.scopes.ops": "botwire_core.stores.scoping",
+        "botwire_core.service": "botwire_core.stores.service",
+    }
     RUNNERS: ClassVar[dict[type, str]] = {
         **StoreBase.RUNNERS,
         **ChangeOps.RUNNERS,

@@ -66,7 +66,7 @@ class MergeOps(HistoryPrimitives):
                 if draft.rows:
                     snapshot = self._keep(target, draft.now)
                     revision += 1
-                    self.insert(target, draft.rows.values(), revision)
+                    self.keep(target, draft.rows.values(), revision)
                 self._remember(op, target, theirs[0], source.head)
             return MergeResult(applied, plan.written, plan.deleted, plan.appended, plan.conflicts, snapshot, revision)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from typing import Final
 
 from botwire_core.errors import InvalidValueError, RevisionPrunedError
 from botwire_core.names import check_namespace
@@ -13,8 +14,12 @@ from botwire_core.stores.base import StoreBase
 from botwire_core.stores.draft import Draft
 from botwire_core.stores.rows import Row
 from botwire_core.stores.spaces import Level, Space, View, common_ancestor
+from botwire_core.stores.tally import counting
 
-__all__ = ["HistoryPrimitives"]
+__all__ = ["REPLAYS", "HistoryPrimitives"]
+
+REPLAYS: Final = ".replays"
+"""The namespace of the answers that a server keeps for retries."""
 
 
 class HistoryPrimitives(StoreBase):
@@ -25,12 +30,27 @@ class HistoryPrimitives(StoreBase):
         """A block in which nobody else writes, and whose writes are kept all or, where it raises, not at all."""
 
     @abstractmethod
+    def grouped(self) -> AbstractContextManager[None]:
+        """An exclusive block of many parts, committed as one at its end.
+
+        Each `exclusive` block within it, and within such a one, is a part that is undone alone where it raises.
+        """
+
+    @abstractmethod
+    def grouping(self) -> bool:
+        """Whether the caller is in a `grouped` block that still stands: a part can have brought all of it down."""
+
+    @abstractmethod
     def consistent(self) -> AbstractContextManager[None]:
         """A block whose reads all see one moment."""
 
     @abstractmethod
     def find(self, name: str) -> Space | None:
         """The space that has this name and has not expired."""
+
+    @abstractmethod
+    def space_of(self, id: int) -> Space | None:
+        """The space with this id, a dropped one too that its forks need; None where it is gone."""
 
     @abstractmethod
     def find_all(self, prefix: str) -> list[Space]:
@@ -55,6 +75,13 @@ class HistoryPrimitives(StoreBase):
     @abstractmethod
     def insert(self, space: Space, rows: Iterable[Row], revision: int) -> None:
         """Store rows as a revision of a space."""
+
+    @abstractmethod
+    def trim(self, space: Space, limit: int) -> int:
+        """Remove expired rows of a space, beginning with its oldest ones, at most so many; gives how many went.
+
+        Stops at the first that has not expired. Only for spaces whose past nobody looks at.
+        """
 
     @abstractmethod
     def newest_row(self, view: View, key: str) -> Row | None:
@@ -176,6 +203,29 @@ class HistoryPrimitives(StoreBase):
         """How many namespaces were forked from this one and are still there."""
 
     # --- and what follows from it ---------------------------------------------------------------------------
+
+    def moment(self) -> int:
+        """Now by the store's clock, microseconds since the epoch."""
+        return self._now()
+
+    def keep(self, space: Space, rows: Collection[Row], revision: int) -> None:
+        """Store what a draft made as a revision of a space, and count it where somebody counts."""
+        tally = counting.get()
+        if tally is not None:
+            tally.add(self.newest_row, space, rows)
+        self.insert(space, rows, revision)
+
+    def sizes(self, space: Space) -> Iterator[tuple[str, int, int | None, int]]:
+        """Key, revision, expiry and bytes of each row that a space keeps, by key and revision; a delete has none."""
+        rows = sorted(self.level_rows(Level(space.id), 0), key=lambda row: (row.key, row.revision))
+        return ((row.key, row.revision, row.expires, len(row.data)) for row in rows)
+
+    def forget_answers(self, reached: Collection[str]) -> None:
+        """Erase the answers kept for retries that can hold something of these namespaces, or of ones that are gone."""
+        if self.find(REPLAYS) is not None:
+            from botwire_core.stores.replays import forget_answers
+
+            forget_answers(self, reached)
 
     def view(self, namespace: str, at: int | None) -> View:
         """Where a namespace looks for its keys, now or at a revision; nothing where it is not there."""

@@ -56,7 +56,11 @@ class ReservedRows:
 
     def put(self, key: str, value: Value, expires: int | None) -> None:
         """Let a value stand at a key until it expires (microseconds since the epoch)."""
-        self._draft.put(key, encode(value), expires, None)
+        draft = self._draft
+        if draft.expect.get(key) == 0 and key not in draft.rows:  # looked for, and not there
+            draft.put_new(key, encode(value), expires, None)
+        else:
+            draft.put(key, encode(value), expires, None)
 
     def add(self, log: str, value: Value, expires: int | None) -> None:
         """Put a value after all others that were added under a name."""

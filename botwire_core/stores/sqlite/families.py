@@ -47,6 +47,7 @@ class FamilyTables(Retainer):
         return dict(log_floor_from(log, number) for log, number in rows)
 
     def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
+        self._made_space = True
         if space.name is not None:
             self.make_room(space.name)
         parent = space.lineage[1] if len(space.lineage) > 1 else None

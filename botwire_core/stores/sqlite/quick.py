@@ -19,8 +19,9 @@ from botwire_core.errors import BotWireError
 from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Entry, Stats
 from botwire_core.stores.base import expiry
+from botwire_core.stores.rows import Row
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum
+from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum, row_from
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import (
     MAX_LEVELS,
@@ -29,6 +30,7 @@ from botwire_core.stores.sqlite.statements import (
     get_in_space,
     state_of_space,
 )
+from botwire_core.stores.tally import counting
 
 __all__ = ["QuickPaths"]
 
@@ -44,6 +46,9 @@ class QuickPaths(Retainer):
 
     A name may have gone to another space since. Every statement checks that, and gives no row.
     """
+
+    group_of: apsw.Connection | None = None
+    """The connection that commits many writes as one, while it does."""
 
     def sweep_is_due(self) -> bool:
         """Whether the next write should take along some of what nobody can see any more."""
@@ -131,6 +136,23 @@ class QuickPaths(Retainer):
         with self.consistent():
             return super()._get_entry(op)
 
+    def live_row(self, namespace: str, key: str, at: int | None) -> Row | None:
+        known = None if at is not None else self._gets.get(namespace) or self._learn(namespace)
+        if known is None:
+            return super().live_row(namespace, key, at)
+        ancestors = len(known[4]) // 2
+        values = known[0], check_key(key), namespace, *known[4]
+        found = self._connections.point()(get_entry_in_space(ancestors), values).get
+        if found is None:
+            self._gets.pop(namespace, None)
+            return super().live_row(namespace, key, at)
+        space, revision, codec, gone, inner, data, id, version, created, updated, author, outer = found
+        if not codec:
+            return None
+        row = row_from((id, space, key, revision, version, codec, gone, inner, created, updated, author, outer, data))
+        now = self._now()
+        return row if row.live(now) and (known[1] is None or known[1] > now) else None
+
     def _learn(self, namespace: str) -> tuple[int, int | None, str, str, tuple[int, ...]] | None:
         """How to reach a namespace; None where it is not there, or deeper than one statement can look."""
         space = self.find(check_namespace(namespace))
@@ -158,22 +180,37 @@ class QuickPaths(Retainer):
         check_key(key)
         self._check_payload(op.payload)
         known = self._gets.get(namespace) or self._learn(namespace)
-        if known is None or op.if_version is not None or self.sweep_is_due():
+        if known is None or op.if_version is not None:
             return cast(int, self._write_op(op))
         connection = self._connections.current()
-        lock = self._connections.lock
-        lock.acquire(connection.in_transaction)
-        try:
-            now = self._now()
-            expires = None if op.ttl is None else expiry(now, op.ttl)
+        if connection is self.group_of:
+            tally = counting.get()
             written = None
-            if known[1] is None or known[1] > now:
-                found = self._connections.point()(known[3], (known[0], key, namespace, *known[4])).get
-                if found is not None:
-                    written = self._set_row(connection, op, known[0], found, now, expires)
-        finally:
-            lock.release()
+            if tally is None or tally.kept_until is None:
+                written = self._set_known(connection, op, known)
+                if tally is not None and written is not None:
+                    tally.writes += 1
+        elif self.sweep_is_due():
+            written = None
+        else:
+            lock = self._connections.lock
+            lock.acquire(connection.in_transaction)
+            try:
+                written = self._set_known(connection, op, known)
+            finally:
+                lock.release()
         return cast(int, self._write_op(op)) if written is None else written
+
+    def _set_known(
+        self, connection: apsw.Connection, op: p.Set, known: tuple[int, int | None, str, str, tuple[int, ...]]
+    ) -> int | None:
+        """Set in a known namespace, under the lock; None where it takes the derived way."""
+        now = self._now()
+        expires = None if op.ttl is None else expiry(now, op.ttl)
+        if known[1] is not None and known[1] <= now:
+            return None
+        found = self._connections.point()(known[3], (known[0], op.key, op.namespace, *known[4])).get
+        return None if found is None else self._set_row(connection, op, known[0], found, now, expires)
 
     def _set_row(
         self, connection: apsw.Connection, op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
@@ -208,7 +245,10 @@ class QuickPaths(Retainer):
             )
         except apsw.ConstraintError:
             return None
-        except apsw.IOError as error:  # the statement is its own commit
+        except apsw.IOError as error:
+            if connection is self.group_of:
+                raise
+            # The statement is its own commit.
             raise self.commit_fault(error) from error
         return cast(int, version)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from botwire_core.errors import StoreBusyError
 from botwire_core.names import end_of_prefix, log_of
 from botwire_core.stores.changes import erased_floor, purge_reaches
@@ -101,6 +103,17 @@ class Retainer(VersionLog):
             (version, revision, space),
         )
         return True
+
+    def trim(self, space: Space, limit: int) -> int:
+        first, end, now = space.id << ROW_BITS, (space.id + 1) << ROW_BITS, self._now()
+        oldest = self.every(
+            "SELECT id, gone FROM versions WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (first, end, limit)
+        )
+        ended = [id for id, _ in takewhile(lambda row: row[1] is not None and row[1] <= now, oldest)]
+        if ended:
+            self._keep_counters(space.id)
+            self.execute("DELETE FROM versions WHERE id >= ? AND id <= ?", (first, ended[-1]))
+        return len(ended)
 
     def erase(self, spaces: list[Space], target: str) -> tuple[set[str], int]:
         keys: set[str] = set()

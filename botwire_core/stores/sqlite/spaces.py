@@ -31,6 +31,8 @@ class SpaceRecords(HistoryStoreBase):
 
     _connections: Connections
     _lineages: dict[int, View]
+    _made_space = False
+    """Whether a space was made since the outermost block began, which a part of it may have to forget."""
 
     def execute(self, sql: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
         """Run a statement on the connection of this thread."""
@@ -85,6 +87,7 @@ class SpaceRecords(HistoryStoreBase):
         return int(found[0])
 
     def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
+        self._made_space = True
         self.make_room(name)
         floor, forked_at = 0, 0
         if parent is not None:
@@ -107,6 +110,10 @@ class SpaceRecords(HistoryStoreBase):
     def space(self, id: int) -> Space:
         """The space of an id that is known to be there."""
         return self._space(self.one(_SPACES + " WHERE s.id = ?", (id,)))
+
+    def space_of(self, id: int) -> Space | None:
+        columns = self.one(_SPACES + " WHERE s.id = ?", (id,))
+        return None if columns is None else self._space(columns)
 
     def discard(self, space: Space) -> None:
         self.execute("UPDATE spaces SET name = NULL WHERE id = ?", (space.id,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import apsw
@@ -13,6 +13,7 @@ import apsw
 from botwire_core import protocol as p
 from botwire_core.clock import Clock
 from botwire_core.errors import BotWireError, StoreCorruptError
+from botwire_core.stores.spaces import Space
 from botwire_core.stores.sqlite.connections import Connections, Durability
 from botwire_core.stores.sqlite.families import FamilyTables
 from botwire_core.stores.sqlite.faults import fault, is_lost
@@ -133,8 +134,33 @@ class SqliteStore(FamilyTables, QuickSearch):
 
     # --- transactions ----------------------------------------------------------------------------------------
 
+    def exclusive(self) -> AbstractContextManager[None]:
+        return self._transaction() if self.group_of is None or not self.grouping() else self._savepoint(self.group_of)
+
+    def grouped(self) -> AbstractContextManager[None]:
+        return self._transaction(of_many=True)
+
+    def grouping(self) -> bool:
+        connection = self.group_of
+        ours = self._connections.ready() and self._connections.current() is connection
+        return connection is not None and ours and connection.in_transaction
+
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def _savepoint(self, connection: apsw.Connection) -> Iterator[None]:
+        connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._made_space:
+                self._forget_new_spaces()
+            if self.grouping():  # SQLite undoes all of it where the disk fails
+                connection.execute("ROLLBACK TO part")
+                connection.execute("RELEASE part")
+            raise
+        connection.execute("RELEASE part")
+
+    @contextmanager
+    def _transaction(self, *, of_many: bool = False) -> Iterator[None]:
         connection = self._connections.current()
         lock = self._connections.lock
         committing = False
@@ -143,6 +169,8 @@ class SqliteStore(FamilyTables, QuickSearch):
             try:
                 # Within the block, since Ctrl-C strikes as soon as a call is done: what it began has to end.
                 connection.execute("BEGIN IMMEDIATE")
+                if of_many:
+                    self.group_of, self._made_space = connection, False
                 yield
                 if self.sweep_is_due():
                     self._sweep_in_passing()
@@ -150,13 +178,22 @@ class SqliteStore(FamilyTables, QuickSearch):
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._forget_new_spaces()
-                if connection.in_transaction:
+                if self._in_transaction(connection):
                     connection.execute("ROLLBACK")
                 if committing and isinstance(error, apsw.Error):
                     raise self._fault(error, committing=True) from error
                 raise
         finally:
+            if of_many:
+                self.group_of = None
             lock.release()
+
+    @staticmethod
+    def _in_transaction(connection: apsw.Connection) -> bool:
+        try:
+            return connection.in_transaction
+        except apsw.ConnectionClosedError:  # in the middle of many parts, after an error of one
+            return False
 
     def _forget_new_spaces(self) -> None:
         # The id of a space that is rolled back goes to the next one that is made, with another lineage.
@@ -193,6 +230,15 @@ class SqliteStore(FamilyTables, QuickSearch):
             self._offset = offset
         return abs(offset - self._offset) < _CLOCKS_APART
 
+    def trim(self, space: Space, limit: int) -> int:
+        return super().trim(space, limit) if self._clock_is_trusted() else 0
+
+    def after_purge(self) -> None:
+        try:
+            super().after_purge()
+        except apsw.Error as error:  # what it comes after is committed, so it is nothing that a whole op ends in
+            raise self._fault(error) from error
+
     def sweep(self) -> int:
         """Take everything off the disk that nobody can see any more; gives how many rows, forks and snapshots went."""
         total = 0
@@ -221,7 +267,7 @@ class SqliteStore(FamilyTables, QuickSearch):
                     problems.append(error.message)
                     if len(problems) >= 10:
                         break
-            namespaces = connection.execute("SELECT count(*) FROM spaces WHERE name IS NOT NULL").get
+            namespaces = connection.execute("SELECT count(*) FROM spaces WHERE name NOT GLOB '.*'").get
             try:
                 for space in self.find_all(""):
                     self.list_snapshots(space)

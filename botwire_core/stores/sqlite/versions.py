@@ -46,7 +46,7 @@ class VersionLog(SpaceRecords):
             gone = -row.updated if row.codec == TOMBSTONE else row.expires
             inner = checksum(space.id, row.key.encode(), revision, row.codec, gone, row.data)
             outer = outer_checksum(id, row.version, row.created, row.updated, row.author)
-            previous = execute(before, (space.id, row.key)).fetchone()
+            previous = None if row.version == 1 else execute(before, (space.id, row.key)).fetchone()
             execute(
                 INSERT,
                 (
@@ -248,6 +248,20 @@ class VersionLog(SpaceRecords):
         if not self._whole(level):
             level = Level(level.space)  # the newest row of a key stays, so it names what was pruned below
         return {columns[1] for columns in self._level_log("id, key", level, after)}
+
+    def sizes(self, space: Space) -> Iterator[tuple[str, int, int | None, int]]:
+        after: tuple[str, int] = ("", -1)
+        while True:
+            found = self.every(
+                "SELECT key, revision, gone, length(value) FROM versions INDEXED BY versions_by_key"
+                " WHERE space = ? AND (key, revision) > (?, ?) ORDER BY key, revision LIMIT 1000",
+                (space.id, *after),
+            )
+            for key, revision, gone, size in found:
+                yield key, revision, gone if gone is not None and gone > 0 else None, size
+            if len(found) < 1000:
+                return
+            after = found[-1][:2]
 
     def _level_log(self, columns: str, level: Level, after: int) -> Iterator[tuple[Any, ...]]:
         space, upto = bounds((level,))

@@ -1,0 +1,169 @@
+"""What a server asks of a store, derived from the primitives of a store with a past.
+
+Requests that arrive together are parts of one transaction, each undone alone where it fails; what is kept for retries
+and what quotas count is stored with them. See `replays`, `quotas` and `tokens`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from botwire_core import protocol as p
+from botwire_core.errors import BotWireError, InvalidValueError
+from botwire_core.names import check_namespace
+from botwire_core.protocol import Op
+from botwire_core.records import replace
+from botwire_core.service import GetRow, GetUsage, Outcome, Reply, Request, Serve, Usage
+from botwire_core.stores import tokens
+from botwire_core.stores.primitives import HistoryPrimitives
+from botwire_core.stores.quotas import Accounts
+from botwire_core.stores.replays import Replays
+from botwire_core.stores.rows import Row
+
+__all__ = ["RUNNERS"]
+
+_READS: Final[frozenset[type]] = frozenset(
+    {p.Get, p.GetEntry, p.TimeLeft, p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Check}
+    | {p.ListSnapshots, p.Resolve, p.GetHistory, p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention}
+)
+_STREAMS: Final[frozenset[type]] = frozenset({p.ExportAll, p.ExportFamily})
+
+
+class _Group:
+    """The requests of one commit."""
+
+    def __init__(self, store: HistoryPrimitives) -> None:
+        self._store = store
+        self._replays = Replays(store)
+        self._accounts: Accounts | None = None
+
+    def answer(self, request: Request) -> Reply:
+        if request.quota is not None and self._accounts is None:
+            self._accounts = Accounts(self._store)
+        try:
+            if request.replay_key is not None:
+                if any(type(op) is p.Purge for op in request.ops):
+                    self._replays.commit()  # it has to find what was remembered just now
+                before = self._replays.find(request)
+                if before is not None:
+                    return before
+            if request.quota is not None and self._accounts is not None:
+                self._accounts.last = None
+        except BotWireError as error:
+            self._go_on(error)
+            return Reply((Outcome(error=error),))
+        reply = self._atomic(request) if request.atomic else self._one_by_one(request)
+        if request.replay_key is not None and _did_something(request, reply):
+            self._replays.remember(request, reply.outcomes)
+        if request.quota is not None and self._accounts is not None and self._accounts.last is not None:
+            return replace(reply, usage=self._accounts.usage(self._accounts.last))
+        return reply
+
+    def finish(self) -> None:
+        """Store what belongs to the requests."""
+        self._replays.commit()
+        if self._accounts is not None:
+            self._accounts.commit()
+
+    def _one_by_one(self, request: Request) -> Reply:
+        outcomes = []
+        for op in request.ops:
+            try:
+                outcomes.append(Outcome(self._run(op, request)))
+            except BotWireError as error:
+                self._go_on(error)
+                outcomes.append(Outcome(error=error))
+        return Reply(tuple(outcomes))
+
+    def _atomic(self, request: Request) -> Reply:
+        place = 0
+
+        def run() -> list[Outcome]:
+            nonlocal place
+            outcomes = []
+            for place, op in enumerate(request.ops):  # noqa: B007 - it tells where it ended
+                outcomes.append(Outcome(self._run(op, request)))
+            return outcomes
+
+        try:
+            if request.quota is None or self._accounts is None:
+                with self._store.exclusive():
+                    return Reply(tuple(run()))
+            for op in reversed(request.ops):
+                self._accounts.look_at(op)
+            return Reply(tuple(self._accounts.undoing(run)))
+        except BotWireError as error:
+            self._go_on(error)
+            return Reply((Outcome(error=error),), undone_by=place)
+
+    def _run(self, op: Op[Any], request: Request) -> Any:
+        kind = type(op)
+        if kind in _STREAMS or kind in RUNNERS:
+            raise InvalidValueError(f"{kind.__name__} cannot be part of a request", hint="run it by itself")
+        if request.quota is None or self._accounts is None or kind in _READS:
+            return self._store.run(op)
+        return self._accounts.run(op, request.quota)
+
+    def _go_on(self, error: BotWireError) -> None:
+        """Raise an error that has brought all of the group down."""
+        if not self._store.grouping():
+            raise error
+
+
+def _serve(store: HistoryPrimitives, op: Serve) -> list[Reply]:
+    with store.grouped():
+        group = _Group(store)
+        replies = [group.answer(request) for request in op.requests]
+        group.finish()
+    if not any(map(_has_purged, op.requests, replies)):
+        return replies
+    try:
+        store.after_purge()
+    except BotWireError as error:
+        # Committed, but a file still holds what was erased. A retry is a replay, which comes by here again.
+        return [_not_purged(*pair, error) for pair in zip(op.requests, replies, strict=True)]
+    return replies
+
+
+def _did_something(request: Request, reply: Reply) -> bool:
+    if len(request.ops) == 1:
+        return reply.outcomes[0].error is None and type(request.ops[0]) not in _READS
+    return len(request.ops) == len(reply.outcomes) and any(
+        outcome.error is None and type(op) not in _READS
+        for op, outcome in zip(request.ops, reply.outcomes, strict=True)
+    )
+
+
+def _has_purged(request: Request, reply: Reply) -> bool:
+    # The reply of a request that was undone is shorter.
+    return any(type(op) is p.Purge and one.error is None for op, one in zip(request.ops, reply.outcomes, strict=False))
+
+
+def _not_purged(request: Request, reply: Reply, error: BotWireError) -> Reply:
+    if not _has_purged(request, reply):
+        return reply
+    outcomes = zip(request.ops, reply.outcomes, strict=True)
+    return replace(
+        reply,
+        outcomes=tuple(
+            Outcome(error=error) if type(op) is p.Purge and one.error is None else one for op, one in outcomes
+        ),
+    )
+
+
+def _get_row(store: HistoryPrimitives, op: GetRow) -> Row | None:
+    return store.live_row(op.namespace, op.key, None)
+
+
+def _get_usage(store: HistoryPrimitives, op: GetUsage) -> Usage:
+    with store.consistent():
+        return Accounts(store).counted(check_namespace(op.namespace))
+
+
+RUNNERS: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    Serve: _serve,
+    GetRow: _get_row,
+    GetUsage: _get_usage,
+    **tokens.RUNNERS,
+}
