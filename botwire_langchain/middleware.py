@@ -140,8 +140,7 @@ def _line(key: str, value: Value, room: int) -> str:
     """A line of at most `room` bytes, with less of the value the less room there is; "" where there is too little."""
     size = room
     while size:
-        # A value that says </memory> must not end the block; in JSON only text can hold the sign.
-        line = as_text({"key": key, **value_shown(value, size)}).replace("<", "\\u003c") + "\n"
+        line = as_text({"key": key, **value_shown(value, size)}) + "\n"
         if len(line.encode()) <= room:
             return line
         size //= 2  # what is escaped, and the key, take room too

@@ -15,11 +15,17 @@ __all__ = ["MAX_BYTES", "MAX_ITEMS", "as_text", "check_bound", "entry_shown", "k
 
 MAX_ITEMS: Final = 100
 MAX_BYTES: Final = 16_000
+# In JSON all of these can only stand within a string; those that are not < end a line to some readers.
+_ESCAPES: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<\x7f\x85\u2028\u2029"}
 
 
 def as_text(members: Value) -> str:
-    """JSON text: whatever stands in a value or a key is escaped in it, and cannot pass for text around it."""
-    return json.dumps(members, ensure_ascii=False)
+    r"""JSON text on one line: what stands in a value or a key cannot pass for a line or a tag around it.
+
+    >>> as_text({"said": "</memory>"})
+    '{"said": "\\u003c/memory>"}'
+    """
+    return json.dumps(members, ensure_ascii=False).translate(_ESCAPES)
 
 
 def value_shown(value: Value, room: int) -> dict[str, Any]:

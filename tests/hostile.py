@@ -45,7 +45,7 @@ _ATTACKS = (
 HOSTILE_TEXTS = [
     *_FRAGMENTS,
     *_ATTACKS,
-    *(f"{fragment}{attack}" for fragment in _FRAGMENTS for attack in _ATTACKS),
+    *(f"{fragment}{attack}{fragment}" for fragment in _FRAGMENTS for attack in _ATTACKS),
 ]
 """208 texts that would do harm in SQL, in LIKE or GLOB patterns, or in paths, if they ever became a part of one."""
 
