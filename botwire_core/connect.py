@@ -15,6 +15,7 @@ __all__ = ["connect", "default_url", "scheme_of"]
 
 _stores: dict[tuple[str, float | None, str | None, str], Store] = {}
 
+_WITHOUT_TOKEN = frozenset({"memory", "sqlite"})
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~")
 
 
@@ -22,7 +23,7 @@ def connect(url: str | None = None, *, timeout: float | None = None, token: str 
     """Give the store that a URL names; the same store for the same arguments, in the whole process.
 
     It does no I/O: files and connections are opened at the first op. `url` defaults to `default_url()`,
-    `timeout` (seconds) to the store's own, `token` to `BOTWIRE_TOKEN`.
+    `timeout` (seconds) to the store's own, `token` to `BOTWIRE_TOKEN`; an empty one is none, whatever that says.
 
     Raises:
         UnknownStoreError: nothing opens this kind of URL.
@@ -35,11 +36,12 @@ def connect(url: str | None = None, *, timeout: float | None = None, token: str 
     if url is None:
         url = default_url()
     if token is None:
-        token = os.environ.get("BOTWIRE_TOKEN") or None
+        token = os.environ.get("BOTWIRE_TOKEN")
+    token = token or None
     scheme = scheme_of(url)
     # A relative file belongs to the folder that was current, so a later chdir must lead to another store.
     folder = os.getcwd() if scheme == "sqlite" and not url.startswith("sqlite:////") else ""
-    key = (url, timeout, token if scheme not in SHIPPED_STORES else None, folder)
+    key = (url, timeout, None if scheme in _WITHOUT_TOKEN else token, folder)
     store = _stores.get(key)
     if store is not None:
         return store

@@ -15,6 +15,8 @@ __all__ = ["LATER_SCHEMES", "SCOPE_PROVIDERS", "SHIPPED_PLUGINS", "SHIPPED_STORE
 SHIPPED_STORES: Final = {
     "memory": "botwire_core.stores.dict:open_url",
     "sqlite": "botwire_core.stores.sqlite:open_url",
+    "http": "botwire_core.stores.http.store:open_url",
+    "https": "botwire_core.stores.http.store:open_url",
 }
 """The stores of the core: which function opens the URLs of a scheme. No plugin can take one of these over."""
 
@@ -24,7 +26,7 @@ SHIPPED_PLUGINS: Final = {"langchain": "botwire_langchain.plugin"}
 SCOPE_PROVIDERS: Final[dict[str, str]] = {}
 """By the top-level import name of a framework, the function that tells the scope once that framework is loaded."""
 
-LATER_SCHEMES: Final = frozenset({"http", "https", "postgresql"})
+LATER_SCHEMES: Final = frozenset({"postgresql"})
 """Schemes that are meant for stores which this version does not have; until then a plugin may open them."""
 
 

@@ -30,6 +30,8 @@ class FirstService:
         self.kept: dict[str, dict[str, tuple[str, float]]] = {}
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request, in order."""
+        self.tokens: list[str | None] = []
+        """The Authorization header of every request."""
         self.knows_post = True
         """Whether POST is a method to it; else it answers 501, as the server of the standard library does."""
         self._lock = threading.Lock()
@@ -58,9 +60,10 @@ class FirstService:
                 for key in order[:MOST_KEYS]
             ]
 
-    def note(self, method: str, path: str) -> None:
+    def note(self, method: str, path: str, token: str | None) -> None:
         with self._lock:
             self.requests.append((method, path))
+            self.tokens.append(token)
 
 
 @contextmanager
@@ -105,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(501, "Unsupported method ('POST')")
 
     def _answer(self) -> None:
-        self.service.note(self.command, self.path)
+        self.service.note(self.command, self.path, self.headers.get("Authorization"))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             status, reply = 200, self._reply(body)

@@ -72,7 +72,7 @@ def test_without_langchain_the_chat_history_says_what_to_install(path_without_la
 
 
 def test_without_langchain_its_plugin_is_missing(path_without_langchain: str) -> None:
-    code = "from botwire_core.plugins import registry; print(registry().status()[2])"
+    code = "from botwire_core.plugins import registry; print(*registry().status())"
     result = run(code, "-S", PYTHONPATH=path_without_langchain)
     assert "state='missing', install='botwire[langchain]', reason='langchain-core is not installed'" in result.stdout
 
