@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from botwire_core.arguments import MAX_TTL_SECONDS
 from botwire_core.codec import Payload
 from botwire_core.errors import InvalidKeyError
+from botwire_core.names import MAX_KEY_BYTES
 from botwire_core.protocol import Missing, Op
 from botwire_core.wire.members import (
     REQUIRED,
@@ -33,7 +34,10 @@ from botwire_core.wire.structures import Conditions, Many, Maybe, Named, Portabl
 __all__ = ["result_type", "shape_of", "snake_case", "structure_of"]
 
 # The members whose texts are keys, so that what is wrong with one is the error that an embedded store raises.
-_KEYS: Final = frozenset({"after", "key", "keys", "log", "prefix", "target"})
+_KEYS: Final[dict[str, dict[str, Any]]] = {
+    **{name: {"minLength": 1, "maxLength": MAX_KEY_BYTES} for name in ("key", "keys", "log", "target")},
+    **{name: {"maxLength": MAX_KEY_BYTES} for name in ("after", "prefix")},
+}
 _NAMESPACES: Final = frozenset({"namespace", "other"})
 _SIDES: Final = frozenset({"base", "ours", "theirs"})  # of a conflict, each of which may be absent
 _RENAMED: Final = {"payloads": "values"}
@@ -43,7 +47,7 @@ _SINGLE: Final[dict[Any, Callable[[], Shape]]] = {
     bool: Flag,
     datetime: Moment,
     type(None): Nothing,
-    tuple[str, Payload]: lambda: Item(Text(InvalidKeyError)),
+    tuple[str, Payload]: lambda: Item(Text(InvalidKeyError, **_KEYS["key"])),
 }
 
 
@@ -63,7 +67,8 @@ def structure_of(cls: type, *, strict: bool) -> Structure:
     whole = len(names) == len(cls.__match_args__)  # type: ignore[attr-defined]
     make = cls if whole else lambda *values: dict(zip(names, values, strict=True))
     tag = ("op", snake_case(cls.__name__)) if issubclass(cls, Op) else None
-    return Structure(make, fields, strict=strict, tag=tag)
+    # A record inside of an op is described in its place: by its name it would be mistaken for that of a result.
+    return Structure(make, fields, strict=strict, name="" if strict and not tag else cls.__name__, tag=tag)
 
 
 def shape_of(kind: Any, name: str = "", *, strict: bool) -> Shape:
@@ -75,7 +80,7 @@ def shape_of(kind: Any, name: str = "", *, strict: bool) -> Shape:
     if kind is str:
         if strict and name in _NAMESPACES:
             return Namespace()
-        return Text(InvalidKeyError) if name in _KEYS else Text()
+        return Text(InvalidKeyError, **_KEYS[name]) if name in _KEYS else Text()
     if kind is int:
         return Whole(minimum=0) if strict else Whole()
     if kind is float:

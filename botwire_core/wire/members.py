@@ -9,7 +9,7 @@ from typing import Any, Final
 from botwire_core.codec import Payload, encode, from_portable, to_portable
 from botwire_core.errors import InvalidValueError
 from botwire_core.wire.shapes import Misplaced, Moment, Shape, shown
-from botwire_core.wire.structures import Json, value_error, value_of
+from botwire_core.wire.structures import ENCODED, Json, value_error, value_of
 
 __all__ = [
     "REQUIRED",
@@ -63,6 +63,10 @@ class Field:
         """The JSON Schema of each of its members."""
         return {self.names[0]: self.shape.schema()}
 
+    def rules(self) -> dict[str, Any]:
+        """What the JSON Schema of the whole object says about its members together."""
+        return {}
+
 
 class PayloadField(Field):
     """A stored value, spread over `value` and `encoding`."""
@@ -85,7 +89,10 @@ class PayloadField(Field):
         members.update(to_portable(value.value))
 
     def properties(self) -> dict[str, Any]:
-        return {"value": {}, "encoding": {"const": "base64"}}
+        return {"value": {}, "encoding": {"enum": ["base64", None]}}
+
+    def rules(self) -> dict[str, Any]:
+        return ENCODED
 
 
 class ValueField(PayloadField):
@@ -134,7 +141,10 @@ class MomentField(Field):
 
     def properties(self) -> dict[str, Any]:
         name, time = self.names
-        return {name: {"type": ["integer", "string", "null"]}, time: Moment().schema()}
+        return {name: {"type": ["integer", "string", "null"], "minimum": 0}, time: Moment().schema()}
+
+    def rules(self) -> dict[str, Any]:
+        return {"not": {"required": list(self.names)}}
 
 
 class Structure(Shape):
@@ -144,13 +154,20 @@ class Structure(Shape):
     what a server tells: it writes all members, and overlooks those that a newer server may add.
     """
 
-    __slots__ = ("_known", "cls", "fields", "tag")
+    __slots__ = ("_known", "cls", "fields", "name", "tag")
 
     def __init__(
-        self, cls: Callable[..., Any], fields: list[Field], *, strict: bool, tag: tuple[str, str] | None = None
+        self,
+        cls: Callable[..., Any],
+        fields: list[Field],
+        *,
+        strict: bool,
+        name: str = "",
+        tag: tuple[str, str] | None = None,
     ) -> None:
         self.cls = cls
         self.fields = fields
+        self.name = name
         self.tag = tag
         names = {name for one in fields for name in one.names} | ({tag[0]} if tag else set())
         self._known = frozenset(names) if strict else None
@@ -176,13 +193,19 @@ class Structure(Shape):
         return members
 
     def schema(self) -> dict[str, Any]:
+        return {"$ref": f"#/components/schemas/{self.name}"} if self.name else self.definition()
+
+    def definition(self) -> dict[str, Any]:
+        """The JSON Schema itself, where `schema` may be a reference to it by name."""
         properties: dict[str, Any] = {self.tag[0]: {"const": self.tag[1]}} if self.tag else {}
         required = list(properties)
+        rules: dict[str, Any] = {}
         for one in self.fields:
             properties |= one.properties()
-            if one.default is REQUIRED:
+            rules |= one.rules()
+            if one.default is REQUIRED or self._known is None:
                 required.append(one.names[0])
-        found: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
+        found: dict[str, Any] = {"type": "object", "properties": properties, "required": required, **rules}
         if self._known is not None:
             found["additionalProperties"] = False
         return found

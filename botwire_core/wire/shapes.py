@@ -232,7 +232,7 @@ class Moment(Shape):
         return to_microseconds(value) / 1_000_000
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "number", "minimum": 0, "maximum": LAST_SECOND, "description": "epoch seconds"}
+        return {"type": "number", "minimum": 0, "maximum": LAST_SECOND, "description": "epoch seconds, UTC"}
 
 
 def shown(value: Any) -> str:

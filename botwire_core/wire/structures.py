@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from botwire_core.codec import encode, from_portable, to_portable
 from botwire_core.errors import BotWireError, InvalidValueError
 from botwire_core.protocol import MISSING
 from botwire_core.wire.shapes import Misplaced, Shape, shown
 
-__all__ = ["Conditions", "Json", "Many", "Maybe", "Named", "Portable", "value_error", "value_of"]
+__all__ = ["ENCODED", "Conditions", "Json", "Many", "Maybe", "Named", "Portable", "value_error", "value_of"]
+
+
+_BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+ENCODED: Final[dict[str, Any]] = {
+    "if": {"properties": {"encoding": {"const": "base64"}}, "required": ["encoding"]},
+    "then": {"properties": {"value": {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}}},
+}
+"""The JSON Schema of an object with a `value` whose `encoding` says what it is."""
 
 
 class Maybe(Shape):
@@ -28,7 +36,10 @@ class Maybe(Shape):
         return None if value is None else self.inner.write(value)
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [self.inner.schema(), {"type": "null"}]}
+        inner = self.inner.schema()
+        if type(inner.get("type")) is str and "enum" not in inner:
+            return {**inner, "type": [inner["type"], "null"]}
+        return {"anyOf": [inner, {"type": "null"}]}
 
 
 class Many(Shape):
