@@ -35,6 +35,8 @@ MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2242, 1, 1)).map(
 )
 FEW = settings(max_examples=settings.default.max_examples // 5)
 """For what is tried with each of forty types."""
+KEYS = TEXTS.filter(bool)
+KEYED = {"key", "keys", "log", "target"}
 HANDED = (Callable, Iterable)
 SIDES = {"base", "ours", "theirs"}
 
@@ -69,12 +71,12 @@ def of(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
     simple: dict[Any, st.SearchStrategy[Any]] = {
         bool: st.booleans(),
         int: st.integers(0, 2**62),
-        float: st.floats(0, 1e9, exclude_min=True) | st.integers(1, 10**6),
+        float: st.floats(0, 3e8, exclude_min=True) | st.integers(1, 10**6),
         datetime: MOMENTS,
         type(None): st.none(),
         Missing: st.just(MISSING),
         Payload: VALUES.map(encode),
-        str: NAMESPACES if name in {"namespace", "other", "name"} else TEXTS,
+        str: NAMESPACES if name in {"namespace", "other", "name"} else KEYS if name in KEYED else TEXTS,
     }
     if isinstance(kind, type) and kind in simple:
         return simple[kind]
@@ -90,7 +92,7 @@ def of(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
     if origin is tuple:
         if args[-1] is Ellipsis:
             return st.lists(of(args[0], name), max_size=4).map(tuple)
-        return st.tuples(*[of(one) for one in args])
+        return st.tuples(*[of(one, "key") for one in args])
     if origin is dict:
         return st.dictionaries(TEXTS, of(args[1], name), max_size=4)
     if origin is Mapping:
