@@ -22,10 +22,15 @@ class OpRunners:
     RUNNERS: ClassVar[dict[type, str]] = {}
     """By the class of an op, the name of the method that runs it."""
     LATE_RUNNERS: ClassVar[dict[str, str]] = {}
-    """By the module of ops, the module whose `RUNNERS` has a function of the store and the op for each."""
+    """By the module of ops, the module whose `RUNNERS` has a function of the store and the op for each.
+
+    Where it has them, `READS` are the ops that change nothing, and `POINT_READS` those of them that look at one key.
+    """
 
     def __init__(self) -> None:
         self._runners: dict[type, Callable[[Any], Any]] = {op: getattr(self, name) for op, name in self.RUNNERS.items()}
+        self._late_point_reads: frozenset[type] = frozenset()
+        self._late_reads: frozenset[type] = frozenset()
 
     def run(self, op: Op[R]) -> R:
         """Run an op and give its result."""
@@ -40,7 +45,10 @@ class OpRunners:
         target = self.LATE_RUNNERS.get(type(op).__module__)
         if target is None:
             raise self._unsupported(op)
-        derived: dict[type, Callable[[Any, Any], Any]] = import_module(target).RUNNERS
+        module = import_module(target)
+        self._late_point_reads |= getattr(module, "POINT_READS", frozenset())
+        self._late_reads |= getattr(module, "READS", frozenset())
+        derived: dict[type, Callable[[Any, Any], Any]] = module.RUNNERS
         for kind, run in derived.items():
             self._runners[kind] = partial(run, self)
         return self._runners[type(op)]

@@ -14,14 +14,14 @@ from botwire_core.errors import BotWireError, InvalidValueError
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Op
 from botwire_core.records import replace
-from botwire_core.service import GetRow, GetUsage, Outcome, Reply, Request, Serve, Usage
+from botwire_core.service import FindToken, GetRow, GetUsage, ListTokens, Outcome, Reply, Request, Serve, Usage
 from botwire_core.stores import tokens
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.quotas import Accounts
 from botwire_core.stores.replays import Replays
 from botwire_core.stores.rows import Row
 
-__all__ = ["RUNNERS"]
+__all__ = ["POINT_READS", "READS", "RUNNERS"]
 
 _READS: Final[frozenset[type]] = frozenset(
     {p.Get, p.GetEntry, p.TimeLeft, p.GetMany, p.ListKeys, p.ListEntries, p.ReadLog, p.Search, p.GetStats, p.Check}
@@ -161,6 +161,8 @@ def _get_usage(store: HistoryPrimitives, op: GetUsage) -> Usage:
         return Accounts(store).counted(check_namespace(op.namespace))
 
 
+POINT_READS: Final[frozenset[type]] = frozenset({GetRow})
+READS: Final[frozenset[type]] = frozenset({GetRow, GetUsage, FindToken, ListTokens})
 RUNNERS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     Serve: _serve,
     GetRow: _get_row,

@@ -99,14 +99,15 @@ class SqliteStore(FamilyTables, QuickSearch):
         and back some hundred.
         """
         kind = type(op)
-        if kind in _POINT_READS:
+        if kind in _POINT_READS or kind in self._late_point_reads:
             if self._connections.ready():
                 return self.run(op)
             with self._connections.opening() as first:
                 if first:
                     self._connections.adopt(await run_in_thread(self._open_one, None, self._pool(writer=False)))
                     return self.run(op)
-        return await run_in_thread(self.run, op, self._pool(writer=kind not in _READS and kind not in _POINT_READS))
+        reads = kind in _READS or kind in _POINT_READS or kind in self._late_reads
+        return await run_in_thread(self.run, op, self._pool(writer=not reads))
 
     def close(self) -> None:
         """Close the file in all threads; the store opens it again if it is used again."""
