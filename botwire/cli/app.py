@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from botwire.cli import backups, comparing, demo, entries, health, past, server, spaces, tokens, transfer
+from botwire.cli import backups, comparing, demo, entries, health, past, scopes, server, spaces, tokens, transfer
 from botwire.cli.failures import reporting
 
 __all__ = ["app", "main"]
@@ -45,6 +45,11 @@ _COMMANDS: Final[dict[str, dict[str, Callable[..., None]]]] = {
     "This installation": {"demo": demo.demo, "plugins": health.plugins, "doctor": health.doctor},
 }
 _GROUPS: Final[dict[str, tuple[str, str, dict[str, Callable[..., None]]]]] = {
+    "scopes": (
+        "Experiments",
+        "Compare what the variants of an experiment remembered, keep what is good, and clear away the rest.",
+        {"list": scopes.list_, "report": scopes.report, "promote": scopes.promote, "gc": scopes.gc},
+    ),
     "token": (
         "A server",
         "Make, list and revoke the tokens that a server lets in.",

@@ -17,7 +17,7 @@ from botwire_core.errors import InvalidValueError
 from botwire_core.protocol import Missing, Strategy
 from botwire_core.results import Conflict, MergeResult
 
-__all__ = ["diff", "merge"]
+__all__ = ["diff", "merge", "print_merge"]
 
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -68,7 +68,7 @@ def merge(
     if as_json:
         print_json(_merge_members(result))
     else:
-        _print_merge(result, dry_run=dry_run)
+        print_merge(result, dry_run=dry_run)
     if not result.applied and result.conflicts and strategy == "fail":
         raise typer.Exit(NOT_THERE)
 
@@ -87,7 +87,8 @@ def _print_diff(result: Diff, *, keys_only: bool) -> None:
         screen.print(Text(line, style=_COLOURS.get(line.lstrip()[:1], "")), soft_wrap=True)
 
 
-def _print_merge(result: MergeResult, *, dry_run: bool) -> None:
+def print_merge(result: MergeResult, *, dry_run: bool) -> None:
+    """Print what a merge did, or would do, a line for each key."""
     for mark, keys in (("~", result.written), ("-", result.deleted), ("+", result.appended)):
         for key in keys:
             typer.echo(f"{mark} {visible(key)}")

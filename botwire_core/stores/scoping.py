@@ -176,6 +176,7 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
     count = 0
     with store.exclusive():
         rows = ReservedRows(store, SCOPES)
+        pins: set[str] = set()
         for name in dict.fromkeys(op.names):
             known = _found(store, check_namespace(name))
             if known is None or known.base != op.namespace:
@@ -183,10 +184,27 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
             space = store.find(name)
             if space is not None:
                 store.discard(space)
-            rows.remove([f"name/{name}", *(row.key for row in rows.rows(f"uses/{name}/"))])
+            # What was counted for code that lost its scope stands under the name of the run.
+            of_run = name if known.isolation != "datapoint" else name.rpartition("~")[0]
+            for log in (name, of_run):
+                rows.remove(row.key for row in rows.rows(f"uses/{log}/"))
+            rows.remove([f"name/{name}"])
+            pins.add(known.pin)
             count += 1
         rows.commit()
+        _unpin(store, rows, op.namespace, pins)
     return count
+
+
+def _unpin(store: HistoryPrimitives, rows: ReservedRows, namespace: str, pins: set[str]) -> None:
+    """Let go of the pins that no namespace of a scope has any more."""
+    left = {_from_json(row.value).pin for row in rows.rows(f"name/{name_of_base(namespace)}@")}
+    base = store.find(namespace)
+    for pin in pins - left:
+        rows.remove([f"pin/{pin}"])
+        if base is not None:
+            store.remove_snapshot(base, f"scope {pin}")
+    rows.commit()
 
 
 def _record(store: HistoryPrimitives, op: RecordUses) -> None:

@@ -27,7 +27,7 @@ def read(memory: Memory) -> Callable[[], str]:
     memory.set("name", "base")
     with scope(variant="v", run_id="r"):
         memory.set("name", "scoped")
-    return lambda: memory.get("name")  # type: ignore[no-any-return]
+    return lambda: memory.get("name")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def task(function: Callable[[], Any]) -> Any:
 
 
 def to_thread(function: Callable[[], Any]) -> Any:
-    return asyncio.run(asyncio.to_thread(function))  # type: ignore[arg-type]
+    return asyncio.run(asyncio.to_thread(function))
 
 
 def to_thread_in_loop(function: Callable[[], Any]) -> Any:

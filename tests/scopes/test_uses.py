@@ -65,7 +65,7 @@ def test_operations_that_lost_their_scope_are_counted_for_the_run(memory: Memory
             pass
 
     for policy in ("error", "base"):
-        with scope_policy(on_unscoped=policy), scope(variant="v", run_id="r"):  # type: ignore[arg-type]
+        with scope_policy(on_unscoped=policy), scope(variant="v", run_id="r"):
             thread = threading.Thread(target=bare)
             thread.start()
             thread.join()
