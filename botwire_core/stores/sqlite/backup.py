@@ -17,7 +17,7 @@ from botwire_core.stores.sqlite.store import DEFAULT_TIMEOUT, SqliteStore
 
 __all__ = ["Backup", "back_up"]
 
-_COUNTS: Final = "SELECT (SELECT count(*) FROM spaces WHERE name IS NOT NULL), (SELECT count(*) FROM versions)"
+_COUNTS: Final = "SELECT (SELECT count(*) FROM spaces WHERE name NOT GLOB '.*'), (SELECT count(*) FROM versions)"
 
 
 @record
