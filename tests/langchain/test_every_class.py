@@ -85,17 +85,11 @@ async def atake_bytes(one: Any) -> str:
 
 
 async def aput_message(one: Any, text: str) -> None:
-    await one.aclear()
     await one.aadd_messages([HumanMessage(text)])
 
 
 async def atake_message(one: Any) -> str:
     return str((await one.aget_messages())[-1].content)
-
-
-def put_message(one: Any, text: str) -> None:
-    one.clear()
-    one.add_messages([HumanMessage(text)])
 
 
 async def aput_by_tool(one: Any, text: str) -> None:
@@ -115,7 +109,7 @@ KINDS = {
     "history": Kind(
         lambda *memory: BotWireChatHistory("user-42", *memory),
         "langchain-sessions",
-        put_message,
+        lambda one, text: one.add_messages([HumanMessage(text)]),
         lambda one: str(one.messages[-1].content),
         aput_message,
         atake_message,
