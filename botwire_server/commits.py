@@ -23,17 +23,16 @@ _MOST_TOGETHER: Final = 256
 class Commits:
     """Runs requests that write, for all clients of one event loop.
 
-    `committed` is called with the ops of each commit once they are done.
+    `committed` is called with the ops of each commit once they are done, `sizes` counts commits by their requests.
     """
 
-    def __init__(self, store: Store, committed: Callable[[list[Op[Any]]], object]) -> None:
+    def __init__(self, store: Store, committed: Callable[[list[Op[Any]]], object], sizes: Counter[int]) -> None:
         self._store = store
         self._committed = committed
         self._waiting: list[tuple[Request, asyncio.Future[Reply]]] = []
         self._running = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self.sizes: Counter[int] = Counter()
-        """How many commits there were, by how many requests each had."""
+        self._sizes = sizes
 
     async def run(self, request: Request) -> Reply:
         """The reply to a request, once what it wrote is on the disk.
@@ -70,7 +69,7 @@ class Commits:
             self._running = False
 
     async def _commit(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
-        self.sizes[len(batch)] += 1
+        self._sizes[len(batch)] += 1
         try:
             replies = await self._store.arun(Serve(tuple(request for request, _ in batch)))
         except Exception as error:  # noqa: BLE001 - it goes to everybody who waits

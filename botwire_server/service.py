@@ -41,7 +41,8 @@ class Service:
         self.access = access
         self.metrics = Metrics()
         self.watchers = Watchers(store, config)
-        self.commits = Commits(store, self.watchers.touched)
+        self.commits = Commits(store, self.watchers.touched, self.metrics.commit_sizes)
+        self.metrics.gauges["botwire_watchers"] = ("Connections that watch a namespace.", lambda: len(self.watchers))
         self.has_service = "service" in store.features
         self._quota = config.plan.quota()
         self._running: set[tuple[str, bytes]] = set()

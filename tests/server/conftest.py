@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -25,7 +24,7 @@ def url(store: SqliteStore) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=20) as opened:
         yield opened
@@ -35,8 +34,3 @@ def client(url: str) -> Iterator[httpx.Client]:
 def space(request: pytest.FixtureRequest) -> str:
     """A namespace that no other test of the module has."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)[:200]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "memory.db"
