@@ -30,14 +30,15 @@ _BROKEN = (httpx.HTTPError, httpx.StreamError, TimeoutError)
 
 
 class Client:
-    """Sends by an `httpx.Client`, as `Pool` does by connections of its own.
+    """Sends by an `httpx.Client`, as `Pool` does by connections of its own; without one by one that is made here.
 
     httpx bounds each single read, and the deadline is looked at between them.
     """
 
-    def __init__(self, requests: Requests, client: httpx.Client) -> None:
+    def __init__(self, requests: Requests, client: httpx.Client | None) -> None:
         self._requests = requests
-        self._client = client
+        self._is_ours = client is None
+        self._client = client or httpx.Client(trust_env=True)
 
     def open(self, ask: Ask, endpoint: Endpoint, seconds: float) -> Incoming:
         """Send a request and give the answer as it begins, as `Pool.open`."""
@@ -71,15 +72,19 @@ class Client:
         return Incoming(response.status_code, header_map(response.headers.raw), pieces(), response.close, extend)
 
     def close(self) -> None:
-        """Leave the client open: it is the user's."""
+        """Close a client that was made here, and take a new one for what comes."""
+        if self._is_ours:
+            self._client.close()
+            self._client = httpx.Client(trust_env=True)
 
 
 class AsyncClient:
     """Async twin of `Client`, by an `httpx.AsyncClient`; its deadline is strict."""
 
-    def __init__(self, requests: Requests, client: httpx.AsyncClient) -> None:
+    def __init__(self, requests: Requests, client: httpx.AsyncClient | None) -> None:
         self._requests = requests
-        self._client = client
+        self._is_ours = client is None
+        self._client = client or httpx.AsyncClient(trust_env=True)
 
     async def open(self, ask: Ask, endpoint: Endpoint, seconds: float) -> AsyncIncoming:
         """Send a request and give the answer as it begins, as `AsyncPool.open`."""
@@ -107,7 +112,13 @@ class AsyncClient:
         return AsyncIncoming(response.status_code, header_map(response.headers.raw), pieces(), response.aclose)
 
     def close(self) -> None:
-        """Leave the client open: it is the user's."""
+        """Nothing: only its own event loop can close it."""
+
+    async def aclose(self) -> None:
+        """Close a client that was made here, and take a new one for what comes."""
+        if self._is_ours:
+            await self._client.aclose()
+            self._client = httpx.AsyncClient(trust_env=True)
 
 
 def _check_open(client: httpx.Client | httpx.AsyncClient) -> None:

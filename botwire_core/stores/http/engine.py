@@ -69,6 +69,10 @@ class Engine:
         """Close what is idle."""
         self._transport.close()
 
+    async def aclose(self) -> None:
+        """Async twin of `close`."""
+        await self._transport.aclose()
+
     # --- flows --------------------------------------------------------------------------------------
 
     def _flow(self, op: Op[R]) -> HttpFlow[R]:

@@ -56,11 +56,10 @@ def exchange(op: Op[R]) -> Exchange[R]:
         raise refused(answer, reads)
     try:
         (told,) = answer.parsed["results"]
-        if "error" in told:
-            raise error_from(told["error"]["status"], answer.headers, told["error"])
-        return cast(R, result_from_json(op, told["result"]))
-    except (TypeError, KeyError, ValueError) as error:
+        result = result_from_json(op, told["result"])
+    except (TypeError, KeyError, ValueError, BotWireError) as error:
         raise _not_understood(reads) from error
+    return cast(R, result)
 
 
 def refused(answer: Answer, reads: bool) -> Exception:

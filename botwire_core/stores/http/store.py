@@ -105,8 +105,9 @@ class HttpStore:
             self._engine.close()
 
     async def aclose(self) -> None:
-        """Async twin of `close`, which blocks for nothing."""
-        self.close()
+        """Async twin of `close`."""
+        if self._engine is not None:
+            await self._engine.aclose()
 
     def __repr__(self) -> str:
         return f"HttpStore({', '.join(repr(one.shown) for one in self._endpoints.all)})"
@@ -116,8 +117,9 @@ class HttpStore:
         if self._engine is None:
             from botwire_core.stores.http.engine import Engine
 
-            # Two threads may come here at once; what one of them made is lost before it has done anything.
-            self._engine = Engine(self._endpoints, self._means)
+            # Of two threads that come here at once both get what the first one made; there is no lock to be forked.
+            self.__dict__.setdefault("_made", Engine(self._endpoints, self._means))
+            self._engine = self.__dict__["_made"]
         return self._engine
 
 

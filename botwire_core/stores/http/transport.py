@@ -49,6 +49,7 @@ class Transport:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._sender: Pool | Client | None = None
+        self._made: dict[bool, Pool | Client] = {}
         # A plain dict, whose single operations are atomic: a lock that another thread holds at os.fork() would stay
         # locked in the child.
         self._loops: dict[int, tuple[weakref.ref[asyncio.AbstractEventLoop], AsyncPool | AsyncClient]] = {}
@@ -84,26 +85,22 @@ class Transport:
     def _new_sender(self) -> Pool | Client:
         if self._pid != os.getpid():
             self._leave_to_parent()
-        if self._sender is None:
-            self._sender = self._make_sender()
+        if not self._made:
+            self._made.setdefault(True, self._make_sender())  # of two threads, both get what the first one made
+        self._sender = self._made[True]
         return self._sender
 
     def _make_sender(self) -> Pool | Client:
         if not any(self._clients) and not self._by_environment:
             return Pool(self._requests, self._tls)
-        import httpx
-
         from botwire_core.stores.http.clients import Client
 
-        client = self._clients[0]
-        if client is None:
-            if not self._by_environment:
-                raise UnsupportedError(
-                    "http_client is an httpx.AsyncClient, which serves only await",
-                    hint="pass http_client=(httpx.Client(...), httpx.AsyncClient(...)) to use both",
-                )
-            client = httpx.Client(trust_env=True)
-        return Client(self._requests, client)
+        if self._clients[0] is None and not self._by_environment:
+            raise UnsupportedError(
+                "http_client is an httpx.AsyncClient, which serves only await",
+                hint="pass http_client=(httpx.Client(...), httpx.AsyncClient(...)) to use both",
+            )
+        return Client(self._requests, self._clients[0])
 
     def _sender_of_loop(self) -> AsyncPool | AsyncClient:
         loop = asyncio.get_running_loop()
@@ -120,19 +117,14 @@ class Transport:
     def _make_async_sender(self) -> AsyncPool | AsyncClient:
         if not any(self._clients) and not self._by_environment:
             return AsyncPool(self._requests, self._tls)
-        import httpx
-
         from botwire_core.stores.http.clients import AsyncClient
 
-        client = self._clients[1]
-        if client is None:
-            if not self._by_environment:
-                raise UnsupportedError(
-                    "http_client is an httpx.Client, which cannot be awaited",
-                    hint="pass http_client=(httpx.Client(...), httpx.AsyncClient(...)) to use both",
-                )
-            client = httpx.AsyncClient(trust_env=True)
-        return AsyncClient(self._requests, client)
+        if self._clients[1] is None and not self._by_environment:
+            raise UnsupportedError(
+                "http_client is an httpx.Client, which cannot be awaited",
+                hint="pass http_client=(httpx.Client(...), httpx.AsyncClient(...)) to use both",
+            )
+        return AsyncClient(self._requests, self._clients[1])
 
     def _forget_closed_loops(self) -> None:
         for key, (known, sender) in list(self._loops.items()):
@@ -154,12 +146,18 @@ class Transport:
         """Close what is idle, in all threads and loops; what is in use is closed when it is done."""
         if self._pid != os.getpid():
             self._leave_to_parent()
-        sender, loops = self._sender, self._loops
-        self._sender, self._loops = None, {}
-        if sender is not None:
+        self._forget_closed_loops()
+        if self._sender is not None:
+            self._sender.close()
+        for _, sender in list(self._loops.values()):
             sender.close()
-        for _, async_sender in list(loops.values()):
-            async_sender.close()
+
+    async def aclose(self) -> None:
+        """Async twin of `close`; what an httpx client of this loop holds is closed too."""
+        self.close()
+        known = self._loops.get(id(asyncio.get_running_loop()))
+        if known is not None and not isinstance(known[1], AsyncPool):
+            await known[1].aclose()
 
     def _leave_to_parent(self) -> None:
         # To close a descriptor here does not end the connection that the parent has by another one.
