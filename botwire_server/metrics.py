@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Metrics"]
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"})
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -32,7 +33,8 @@ class Metrics:
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        key = (route, method, status)
+        # Whoever asks may call his method anything, and each name would be kept for as long as the server runs.
+        key = (route, method if method in _METHODS else "other", status)
         self._requests[key] = self._requests.get(key, 0) + 1
         times = self._times.get(route)
         if times is None:
