@@ -10,8 +10,8 @@ __all__ = ["MAX_TTL_SECONDS", "check_limit", "check_ttl", "check_version"]
 
 MAX_TTL_SECONDS: Final = 10 * 366 * 86400.0
 """Ten years: what is meant to last longer has no expiry."""
-_ALL: Final = 2**62
-"""More than any store holds, and still an index to Python and to SQL."""
+_ALL: Final = 2**61
+"""More than any store holds, and the sum of two of them (an offset and a limit) is an index to Python and to SQL."""
 
 
 def check_ttl(ttl: object) -> float | None:
@@ -43,7 +43,7 @@ def check_version(version: object, name: str = "if_version") -> int | None:
 
 
 def check_limit(limit: object, name: str = "limit") -> int | None:
-    """Return how many things are asked for, or None for all; what is beyond any store comes down to 2 ** 62.
+    """Return how many things are asked for, or None for all; what is beyond any store comes down to 2 ** 61.
 
     Raises:
         InvalidValueError: it is not an integer of at least 0.

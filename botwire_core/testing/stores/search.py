@@ -117,6 +117,8 @@ class SearchContract(StoreBench):
             assert [entry.key for entry in page] == whole[offset : offset + 3]
         assert people.run(p.Search(people.name, limit=0)) == []
         assert len(people.run(p.Search(people.name))) == len(_PEOPLE)
+        for where in (None, {"age": {"$gt": 0}}):
+            assert people.run(p.Search(people.name, where=where, limit=10**40, offset=10**40)) == []
 
     def test_ten_are_found_where_no_limit_is_said(self, space: Space) -> None:
         for number in range(12):
