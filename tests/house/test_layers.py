@@ -21,7 +21,7 @@ HOMES = {
     "hypothesis": "botwire_core/testing",
     "langchain": "botwire_langchain",
     "langchain_classic": "botwire_langchain",
-    "langchain_core": "botwire_langchain",
+    "langchain_core": ("botwire_langchain", "botwire_langgraph"),  # LangGraph stands on it
     "langgraph": "botwire_langgraph",
     "prometheus_client": "botwire_server",
     "psycopg": "botwire_postgres",

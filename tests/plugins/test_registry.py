@@ -27,6 +27,7 @@ SHIPPED = [
     PluginStatus("core", "botwire", "https:", "ready"),
     PluginStatus("langchain", "botwire", "langchain: chat_history, byte_store, cache, tools", "ready"),
     PluginStatus("langchain", "botwire", "langchain: middleware", "ready"),
+    PluginStatus("langgraph", "botwire", "langgraph: store, checkpointer, cache", "ready"),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore

@@ -1,0 +1,1 @@
+"""BotWire for LangGraph: `botwire_langgraph.store`, `.saver` and `.cache`."""
