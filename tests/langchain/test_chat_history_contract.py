@@ -31,14 +31,16 @@ class TestOnADictStore(ChatHistoryContract):
 
 class TestWithSnapshots(ChatHistoryContract):
     @pytest.fixture
-    def history(self, memory: Memory) -> OpenHistory:
-        return lambda session_id: BotWireChatHistory(session_id, memory, snapshot=True)
+    def history(self) -> OpenHistory:
+        store = DictStore()
+        return lambda session_id: BotWireChatHistory(session_id, Memory("chats", store=store), snapshot=True)
 
 
 class TestWithAWindow(ChatHistoryContract):
     @pytest.fixture
-    def history(self, memory: Memory) -> OpenHistory:
-        return lambda session_id: BotWireChatHistory(session_id, memory, last=1000)
+    def history(self) -> OpenHistory:
+        store = DictStore()
+        return lambda session_id: BotWireChatHistory(session_id, Memory("chats", store=store), last=1000)
 
 
 class TestLangChainsOwn(ChatHistoryContract):
