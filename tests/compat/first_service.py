@@ -32,6 +32,10 @@ class FirstService:
         """Method and path of every request, in order."""
         self.tokens: list[str | None] = []
         """The Authorization header of every request."""
+        self.lists_objects = True
+        """Whether a list has an object for each key, or its name alone."""
+        self.drops_answers = False
+        """Whether it does what it is asked, and breaks the line before it says so."""
         self.knows_post = True
         """Whether POST is a method to it; else it answers 501, as the server of the standard library does."""
         self._lock = threading.Lock()
@@ -114,6 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, reply = 200, self._reply(body)
         except _Refused as refusal:
             status, reply = refusal.status, {"detail": refusal.detail}
+        if self.service.drops_answers:
+            self.close_connection = True
+            return
         data = json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -133,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(400, "invalid namespace")
         if len(parts) == 3:
             keys = self.service.newest(namespace)
-            return {"namespace": namespace, "count": len(keys), "keys": keys}
+            listed = keys if self.service.lists_objects else [one["key"] for one in keys]
+            return {"namespace": namespace, "count": len(keys), "keys": listed}
         return self._reply_for_key(namespace, parts[3], body)
 
     def _reply_for_key(self, namespace: str, key: str, body: bytes) -> dict[str, Any]:

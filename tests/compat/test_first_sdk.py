@@ -59,6 +59,14 @@ def test_all_of_it_works(sdk: FirstSdk, memory: Memory) -> None:
     assert memory.list_keys() == ["likes"]
 
 
+def test_its_keys_reach_our_server_whole(sdk: FirstSdk, memory: Memory, is_first: bool) -> None:
+    keys = ["A.b-c_9"] if is_first else ["A.b-c_9", "a b", "a/b/c", "user:1", "é", "a+b", "~x"]
+    for key in keys:
+        sdk.set(memory.namespace, key, [key])
+        assert sdk.get(memory.namespace, key) == [key]
+    assert memory.get_many(keys) == {key: [key] for key in keys}
+
+
 @pytest.mark.parametrize("row", WRITTEN_BY_US, ids=lambda row: repr(row[0])[:30])
 def test_what_we_write_it_reads_as_the_page_says(sdk: FirstSdk, memory: Memory, is_first: bool, row: Any) -> None:
     value, at_first, at_ours = row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ import pytest
 from compat.first_service import FirstService
 
 from botwire_core.errors import (
+    CommitUnknownError,
     InvalidKeyError,
     InvalidNamespaceError,
     StoreUnavailableError,
@@ -89,6 +91,49 @@ def test_what_kind_of_server_it_is_is_asked_once(service: FirstService, memory: 
     assert asyncio.run(memory.aget("a")) == 1
     assert len([path for _, path in service.requests if path.startswith("/v1")]) == 1
     assert service.requests[-6:] == [("GET", "/memory/my-agent/a")] * 6
+
+
+async def test_those_who_come_first_together_all_learn_it(service: FirstService, memory: Memory) -> None:
+    service.put("my-agent", "a", "x")
+    assert await asyncio.gather(*(memory.aget("a") for _ in range(20))) == ["x"] * 20
+    await memory.store.aclose()
+
+
+def test_so_it_is_with_threads(service: FirstService, memory: Memory) -> None:
+    service.put("my-agent", "a", "x")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(memory.get, ["a"] * 16)) == ["x"] * 16
+
+
+def test_a_memory_is_opened_as_the_first_sdk_opened_one(service: FirstService, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Memory("my-agent", service.url + "/", 5.0) as memory:
+        memory.set("a", ["tea"])
+    with Memory("my-agent", base_url=service.url, timeout=5) as memory:
+        assert memory.get("a") == ["tea"]
+    monkeypatch.setenv("BOTWIRE_URL", service.url)
+    with Memory("my-agent") as memory:
+        assert memory.get("a") == ["tea"]
+    assert service.text("my-agent", "a") == '["tea"]'
+
+
+def test_a_list_of_names_alone_is_understood_too(service: FirstService, memory: Memory) -> None:
+    service.lists_objects = False
+    memory.set("b", 1)
+    memory.set("a", 1)
+    assert memory.list_keys() == ["a", "b"]
+
+
+def test_a_write_whose_answer_is_lost_is_not_sent_again(service: FirstService, memory: Memory) -> None:
+    memory.set("a", 1)
+    service.drops_answers = True
+    before = len(service.requests)
+    for write in (lambda: memory.set("a", 2), lambda: memory.delete("a")):
+        with pytest.raises(CommitUnknownError, match="may or may not have been done"):
+            write()
+    assert [method for method, _ in service.requests[before:]] == ["PUT", "DELETE"]
+    with pytest.raises(StoreUnavailableError):
+        memory.get("a")
+    assert [method for method, _ in service.requests[before + 2 :]] == ["GET"] * 3
 
 
 ABSENT: dict[str, Callable[[Memory], Any]] = {

@@ -112,7 +112,8 @@ class Engine:
             answer = yield from self._attempts.ask(PROBE, deadline)
             if is_first_service(answer):
                 self._dialect = first_service()
-                return self._dialect
+        if self._dialect is not None and self._dialect is not NATIVE:  # perhaps somebody else has just learnt it
+            return self._dialect
         raise StoreUnavailableError(
             f"{self._endpoints.current.shown}: what answers there is no BotWire server", hint="check the URL"
         )
