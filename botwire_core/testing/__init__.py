@@ -15,6 +15,6 @@ pytest.register_assert_rewrite("botwire_core.testing.chat_history", "botwire_cor
 
 from botwire_core.testing.clock import ManualClock  # noqa: E402
 from botwire_core.testing.contract import Contract  # noqa: E402
-from botwire_core.testing.stores import HistoryContract, StoreContract  # noqa: E402
+from botwire_core.testing.stores import HistoryContract, ServiceContract, StoreContract  # noqa: E402
 
-__all__ = ["Contract", "HistoryContract", "ManualClock", "StoreContract"]
+__all__ = ["Contract", "HistoryContract", "ManualClock", "ServiceContract", "StoreContract"]

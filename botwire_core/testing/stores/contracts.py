@@ -16,14 +16,18 @@ from botwire_core.testing.stores.listing import ListingContract
 from botwire_core.testing.stores.logs import LogContract
 from botwire_core.testing.stores.merging import MergeContract
 from botwire_core.testing.stores.past import PastContract
+from botwire_core.testing.stores.quotas import QuotaContract
+from botwire_core.testing.stores.replaying import ReplayContract
 from botwire_core.testing.stores.search import SearchContract
+from botwire_core.testing.stores.serving import ServingContract
 from botwire_core.testing.stores.sharing import SharingContract
+from botwire_core.testing.stores.tokens import TokenContract
 from botwire_core.testing.stores.transactions import TransactionContract
 from botwire_core.testing.stores.transfer import TransferContract
 from botwire_core.testing.stores.values import ValueContract
 from botwire_core.testing.stores.writes import WriteContract
 
-__all__ = ["HistoryContract", "StoreContract"]
+__all__ = ["HistoryContract", "ServiceContract", "StoreContract"]
 
 
 class StoreContract(
@@ -60,3 +64,7 @@ class HistoryContract(
     ErasureContract,
 ):
     """What a store does besides that names "history" in its features."""
+
+
+class ServiceContract(ServingContract, ReplayContract, QuotaContract, TokenContract):
+    """What a store does besides that names "service" in its features; it names "history" too."""
