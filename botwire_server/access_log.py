@@ -35,16 +35,16 @@ class AccessLog:
         self._second = -1
         self._stamp = ""
 
-    def add(self, request: Request, status: int, size: int, seconds: float) -> None:
+    def add(self, request: Request, method: str, status: int, size: int, seconds: float) -> None:
         """Note a request that was answered."""
         now = time.time()
         second = int(now)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        # Each of these is ASCII without quotes: methods are tokens of HTTP, ids are checked, routes are ours.
+        # Each of these is ASCII without quotes: methods and routes are ours, and ids are checked.
         line = (
-            f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z","method":"{request.method}",'
+            f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z","method":"{method}",'
             f'"route":"{request.route}","status":{status},"bytes":{size},"ms":{seconds * 1000:.3f},'
             f'"request_id":"{request.id.decode()}","token_id":"{request.identity.id if request.identity else ""}"'
         )

@@ -34,6 +34,7 @@ __all__ = ["Application", "make_app"]
 
 _log: Final = logging.getLogger("botwire.server")
 _CLIENT_GONE: Final = 499
+_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 
 _Handler = Callable[[Service, Request], Awaitable[Reply | Streamed]]
 _HANDLERS: Final[dict[bytes, _Handler]] = {
@@ -119,9 +120,11 @@ class Application:
         finally:
             metrics.in_flight -= 1
             seconds = time.perf_counter() - started
-            metrics.count(request.route, request.method, status, seconds)
+            # A client may make up methods; a counter for each of them would never go away.
+            method = request.method if request.method in _METHODS else "(other)"
+            metrics.count(request.route, method, status, seconds)
             if self._log is not None:
-                self._log.add(request, status, size, seconds)
+                self._log.add(request, method, status, size, seconds)
 
     async def _answer(
         self, service: Service, request: Request, scope: Scope, receive: Receive, send: Send
