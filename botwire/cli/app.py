@@ -10,7 +10,20 @@ from typing import Annotated, Final
 
 import typer
 
-from botwire.cli import backups, comparing, demo, entries, health, past, scopes, server, spaces, tokens, transfer
+from botwire.cli import (
+    backups,
+    comparing,
+    demo,
+    entries,
+    health,
+    leaktest,
+    past,
+    scopes,
+    server,
+    spaces,
+    tokens,
+    transfer,
+)
 from botwire.cli.failures import reporting
 
 __all__ = ["app", "main"]
@@ -42,6 +55,7 @@ _COMMANDS: Final[dict[str, dict[str, Callable[..., None]]]] = {
     },
     "Files": {"export": transfer.export, "import": transfer.import_, "backup": backups.backup},
     "A server": {"serve": server.serve},
+    "Experiments": {"leaktest": leaktest.leaktest},
     "This installation": {"demo": demo.demo, "plugins": health.plugins, "doctor": health.doctor},
 }
 _GROUPS: Final[dict[str, tuple[str, str, dict[str, Callable[..., None]]]]] = {

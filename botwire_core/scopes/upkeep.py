@@ -90,8 +90,10 @@ def collect(
         now: Epoch seconds to judge by; this machine's clock where it is left out.
     """
     inner = scoped(store).inner
-    latest = (time.time() if now is None else now) - older_than
-    found = [one for one in scoped_namespaces(inner, base, run_id=run_id) if one.created_at.timestamp() <= latest]
+    found = scoped_namespaces(inner, base, run_id=run_id)
+    if older_than:
+        latest = (time.time() if now is None else now) - older_than
+        found = [one for one in found if one.created_at.timestamp() <= latest]
     if not dry_run:
         for each in sorted({one.base for one in found}):
             inner.run(ForgetScoped(each, tuple(one.name for one in found if one.base == each)))
