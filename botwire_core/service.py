@@ -24,6 +24,7 @@ __all__ = [
     "GetRow",
     "GetUsage",
     "Grant",
+    "ListAncestors",
     "ListTokens",
     "Outcome",
     "Quota",
@@ -165,6 +166,13 @@ class GetUsage(Op[Usage]):
 
     Writes are those of requests that had a quota.
     """
+
+    namespace: str
+
+
+@record
+class ListAncestors(Op[list[str]]):
+    """The names of what a namespace was forked from, nearest first, without those that are gone."""
 
     namespace: str
 

@@ -13,8 +13,9 @@ from botwire_core.grants import EVERYTHING, VERBS, covers
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Fork, ListNamespaces, Op
 from botwire_core.records import record, replace
+from botwire_core.scopes.ops import ListScoped
 from botwire_core.service import FindToken, Grant, ListTokens, Token, TouchToken
-from botwire_core.tokens import digest_of, looks_right
+from botwire_core.tokens import MAX_TOKEN_BYTES, digest_of, looks_right
 from botwire_server.attempts import WrongTokens
 from botwire_server.binding import is_open
 from botwire_server.demands import LISTS, WHOLE_STORE, demands
@@ -30,6 +31,7 @@ __all__ = ["ANYBODY", "Access", "Identity"]
 _REMEMBERED_FOR: Final = 2.0
 """Seconds for which a token is not looked up again; a revocation takes effect within them."""
 _MOST_REMEMBERED: Final = 10_000
+_UNKNOWN: Final = (None, None, 0.0)
 _TOUCHED_EVERY: Final = timedelta(hours=1)
 
 
@@ -88,8 +90,8 @@ class Access:
         if given is None:
             raise _unauthorized("a token is needed")
         scheme, _, secret = given.partition(b" ")
-        if scheme.lower() == b"bearer" and looks_right(secret):
-            identity = await self._find(digest_of(secret))
+        if scheme.lower() == b"bearer" and len(secret) <= MAX_TOKEN_BYTES:
+            identity = await self._find(secret)
             if identity is not None:
                 return identity
         self._wrong.count(self._address(headers, peer))
@@ -115,7 +117,10 @@ class Access:
         """
         if type(op) not in LISTS or identity.is_admin:
             return result
-        bases = await self._lineage.bases_of_all(result)
+        if type(op) is ListScoped:
+            bases = {place.name: frozenset([place.base]) for place in result}
+        else:
+            bases = await self._lineage.bases_of_all(result)
 
         def seen(name: str | None) -> bool:
             return name is not None and (
@@ -147,22 +152,25 @@ class Access:
             self._open_until = now + _REMEMBERED_FOR
         return True
 
-    async def _find(self, digest: bytes) -> Identity | None:
+    async def _find(self, secret: bytes) -> Identity | None:
         """The identity of a token that is valid now; None for one that is not."""
-        now = self._monotonic()
-        token, identity, until = self._known.get(digest, (None, None, 0.0))
-        if token is None or identity is None or now >= until:
-            # Nobody waits for a token that was never looked up to be forgotten: what is unknown is not remembered.
+        digest = digest_of(secret)
+        token, identity, until = self._known.get(digest, _UNKNOWN)
+        if token is None or identity is None or self._monotonic() >= until:
             self._known.pop(digest, None)
+            if not looks_right(secret):
+                return None
             token = await self._store.arun(FindToken(digest))
             if token is None or not hmac.compare_digest(token.digest, digest):
-                return None
+                return None  # and not remembered: it may be made at any time
             identity = Identity(token.id, token.grants)
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            self._known[digest] = (token, identity, now + _REMEMBERED_FOR)
+            self._known[digest] = (token, identity, self._monotonic() + _REMEMBERED_FOR)
             if token.is_valid(self._now()):
                 await self._touch(token)
+        if token.revoked_at is None and token.expires_at is None:
+            return identity
         return identity if token.is_valid(self._now()) else None
 
     def _now(self) -> datetime:

@@ -148,6 +148,6 @@ LISTS: Final[frozenset[type[p.Op[Any]]]] = frozenset({p.ListNamespaces, ListScop
 """Ops whose results are lists of namespaces, which nobody may see more of than he may read."""
 
 SERVER_ONLY: Final[frozenset[type[p.Op[Any]]]] = frozenset(
-    {service.FindToken, service.TouchToken, service.Serve, service.GetRow}
+    {service.FindToken, service.TouchToken, service.Serve, service.GetRow, service.ListAncestors}
 )
 """Ops that the server makes of what clients send, and that no client may send itself."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from botwire_core.protocol import ListNamespaces
 from botwire_core.scopes.ops import FindScoped, ListScoped
+from botwire_core.service import ListAncestors
 
 if TYPE_CHECKING:
     from botwire_core.results import NamespaceInfo
@@ -32,7 +32,7 @@ class Lineage:
 
     async def bases(self, namespace: str) -> frozenset[str]:
         """The namespaces that it belongs to: it is a registered scope of one, or is named after one and its fork."""
-        if "@" not in namespace or "history" not in self._store.features:
+        if "@" not in namespace or not self._is_known:
             return frozenset()
         known, until = self._known.get(namespace, (frozenset[str](), 0.0))
         if self._clock() < until:
@@ -48,30 +48,30 @@ class Lineage:
         return frozenset(found)
 
     async def bases_of_all(self, infos: list[NamespaceInfo]) -> dict[str, frozenset[str]]:
-        """The same for a whole list of namespaces, by their names."""
+        """The same for a list of namespaces, by their names."""
         named = [info.name for info in infos if "@" in info.name]
-        if not named or "history" not in self._store.features:
+        if not named or not self._is_known:
             return {}
-        parents = {info.name: info.parent for info in await self._store.arun(ListNamespaces())}
-        bases: dict[str, set[str]] = {name: set() for name in named}
+        parents = {info.name: info.parent for info in infos}
+        found: dict[str, set[str]] = {}
         for name in named:
-            above = parents.get(name)
-            while above is not None:
-                if name.startswith(f"{above}@"):
-                    bases[name].add(above)
-                above = parents.get(above)
+            above: str | None = name
+            line = []
+            while above in parents:
+                above = parents[above]
+                line.append(above)
+            if above is not None:  # the list begins below it
+                line += await self._store.arun(ListAncestors(above))
+            found[name] = {one for one in line if one is not None and name.startswith(f"{one}@")}
         for place in await self._store.arun(ListScoped()):
-            if place.name in bases:
-                bases[place.name].add(place.base)
-        return {name: frozenset(found) for name, found in bases.items()}
+            if place.name in found:
+                found[place.name].add(place.base)
+        return {name: frozenset(bases) for name, bases in found.items()}
 
     async def ancestors(self, namespace: str) -> list[str]:
         """The names of what a namespace was forked from, nearest first; empty for a root and for what is not there."""
-        found: list[str] = []
-        name: str | None = namespace
-        while name is not None:
-            infos = await self._store.arun(ListNamespaces(name))
-            name = next((info.parent for info in infos if info.name == name), None)
-            if name is not None:
-                found.append(name)
-        return found
+        return await self._store.arun(ListAncestors(namespace)) if self._is_known else []
+
+    @property
+    def _is_known(self) -> bool:
+        return "service" in self._store.features

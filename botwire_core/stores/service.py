@@ -14,7 +14,18 @@ from botwire_core.errors import BotWireError, InvalidValueError
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Op
 from botwire_core.records import replace
-from botwire_core.service import FindToken, GetRow, GetUsage, ListTokens, Outcome, Reply, Request, Serve, Usage
+from botwire_core.service import (
+    FindToken,
+    GetRow,
+    GetUsage,
+    ListAncestors,
+    ListTokens,
+    Outcome,
+    Reply,
+    Request,
+    Serve,
+    Usage,
+)
 from botwire_core.stores import tokens
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.quotas import Accounts
@@ -161,11 +172,23 @@ def _get_usage(store: HistoryPrimitives, op: GetUsage) -> Usage:
         return Accounts(store).counted(check_namespace(op.namespace))
 
 
+def _list_ancestors(store: HistoryPrimitives, op: ListAncestors) -> list[str]:
+    with store.consistent():
+        space = store.find(check_namespace(op.namespace))
+        found = []
+        for above in [] if space is None else store.ancestors(space):
+            named = None if above.name is None else store.find(above.name)
+            if above.name is not None and named is not None and named.id == above.id:  # not dropped, nor expired
+                found.append(above.name)
+        return found
+
+
 POINT_READS: Final[frozenset[type]] = frozenset({GetRow})
-READS: Final[frozenset[type]] = frozenset({GetRow, GetUsage, FindToken, ListTokens})
+READS: Final[frozenset[type]] = frozenset({GetRow, GetUsage, FindToken, ListAncestors, ListTokens})
 RUNNERS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     Serve: _serve,
     GetRow: _get_row,
     GetUsage: _get_usage,
+    ListAncestors: _list_ancestors,
     **tokens.RUNNERS,
 }
