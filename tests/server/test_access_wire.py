@@ -6,6 +6,7 @@ import io
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -356,3 +357,22 @@ def test_an_error_of_the_client_library_is_the_class_that_the_store_would_raise(
         with pytest.raises(ForbiddenError, match="does not grant write on 'a'"):
             memory.set("k", 1)
         memory.close()
+
+
+def test_a7_a_stream_on_another_server_ends_within_five_seconds_of_a_revocation(store: SqliteStore) -> None:
+    secret, token = give(store, "a:all")
+    other = SqliteStore(store.path, durability="normal")
+    with served(other) as url, client(url, secret) as one:
+        one.put("/memory/a/k", json={"value": 1})
+        with one.stream("GET", "/v1/watch", params={"namespace": "a", "since": "0"}) as reply:
+            assert reply.status_code == 200
+            lines = reply.iter_lines()
+            assert any(line == "event: changes" for line in lines)
+            store.run(RevokeToken(token.id))
+            started = time.monotonic()
+            rest = list(lines)
+            assert time.monotonic() - started < 5
+        assert "event: problem" in rest
+        assert "unauthorized" in "".join(rest)
+        assert one.get("/memory/a/k").status_code == 401
+    other.close()
