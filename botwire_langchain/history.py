@@ -118,7 +118,7 @@ class BotWireChatHistory(BaseChatMessageHistory):
         self._seen = None
 
     def clear(self) -> None:
-        """Delete the messages of this session."""
+        """Delete the messages of this session, those that BotWire 0.2 kept as a list too."""
         self.memory.clear(f"{self._log}/")
         if self._older_key is not None and self._read_older():
             self.memory.delete(self._older_key)
