@@ -35,7 +35,7 @@ __all__ = ["result_type", "shape_of", "snake_case", "structure_of"]
 
 # The members whose texts are keys, so that what is wrong with one is the error that an embedded store raises.
 _KEYS: Final[dict[str, dict[str, Any]]] = {
-    **{name: {"minLength": 1, "maxLength": MAX_KEY_BYTES} for name in ("key", "keys", "log", "target")},
+    **{name: {"minLength": 1, "maxLength": MAX_KEY_BYTES} for name in ("key", "log", "target")},
     **{name: {"maxLength": MAX_KEY_BYTES} for name in ("after", "prefix")},
 }
 _NAMESPACES: Final = frozenset({"namespace", "other"})
@@ -91,7 +91,7 @@ def shape_of(kind: Any, name: str = "", *, strict: bool) -> Shape:
     if origin is Literal:
         return Choice(*args)
     if origin in (list, tuple):
-        return Many(shape_of(args[0], name, strict=strict), origin)
+        return Many(shape_of(args[0], "key" if name == "keys" else name, strict=strict), origin)
     if origin is dict:
         return Named(shape_of(args[1], name, strict=strict))
     if origin is Mapping:

@@ -270,6 +270,8 @@ class Tagged(Shape):
         return self._structure_of(kind).read(value)
 
     def write(self, value: Any) -> Any:
+        if type(value) not in self.types.values():
+            raise Misplaced(InvalidValueError(f"{type(value).__name__} cannot be one of these"))
         return self._structure_of(type(value)).write(value)
 
     def schema(self) -> dict[str, Any]:

@@ -85,7 +85,9 @@ class Text(Shape):
         return value
 
     def write(self, value: Any) -> Any:
-        if isinstance(value, str) and not value.isascii():
+        if not isinstance(value, str):  # the store would refuse it, but JSON cannot carry everything there
+            raise Misplaced(self.error(f"{shown(value)} is not text"))
+        if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
@@ -126,6 +128,9 @@ class Whole(Shape):
         if type(value) is not int:
             raise Misplaced(InvalidValueError(f"{shown(value)} is not an integer"))
         return value
+
+    def write(self, value: Any) -> int:
+        return self.read(value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", **self.limits}

@@ -12,6 +12,7 @@ from botwire_core.errors import InvalidValueError, StoreUnavailableError
 from botwire_core.exchange import line_to_record, record_to_line
 from botwire_core.family_lines import FAMILY_HEADER, is_family_header, line_to_part, part_to_line
 from botwire_core.flows import Work
+from botwire_core.names import check_key
 from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily
 from botwire_core.results import Record
 from botwire_core.stores.http.driving import Close, HttpFlow, Receive
@@ -117,6 +118,7 @@ def _record_line(record: Record) -> bytes:
         raise InvalidValueError(
             f"expires_at: {record.expires_at!r} is not a time", hint="use seconds since 1970 in UTC"
         )
+    check_key(record.key)
     return record_to_line(record)
 
 
