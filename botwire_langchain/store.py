@@ -84,7 +84,7 @@ class BotWireByteStore(BaseStore[str, bytes]):
         Raises:
             InvalidKeyError: no key can start with the prefix.
         """
-        yield from self.memory.list_keys(prefix or "")
+        return (key for key in self.memory.list_keys(prefix or ""))  # listed now, where the caller's scope holds
 
     async def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
         """Async twin of `yield_keys`."""

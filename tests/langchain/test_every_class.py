@@ -21,9 +21,9 @@ from blocking import unblocked
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import Generation
-from scripted import ScriptedModel
+from scripted import ScriptedModel, calling
 
-from botwire import Memory
+from botwire import Memory, scope
 from botwire_core.errors import InvalidNamespaceError, InvalidValueError
 from botwire_core.plugins import registry
 from botwire_langchain.cache import BotWireCache
@@ -269,6 +269,54 @@ def test_it_shows_the_past_of_a_memory_at_a_moment(kind: Kind, memory: Memory) -
     past = kind.make(memory.at(memory.snapshot()))
     kind.put(one, "after")
     assert kind.take(past) == "before"
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_inside_a_scope_it_is_a_fork_of_its_own(kind: Kind, memory: Memory, colour: str) -> None:
+    async def put_and_take(text: str) -> tuple[str, str]:
+        before = await kind.atake(one)
+        await kind.aput(one, text)
+        return before, await kind.atake(one)
+
+    one = kind.make(memory)
+    kind.put(one, "base")
+    for variant in ("v1", "v2"):
+        with scope(variant=variant, run_id="r1"):
+            if colour == "async":
+                assert asyncio.run(put_and_take(variant)) == ("base", variant)
+            else:
+                assert kind.take(one) == "base"
+                kind.put(one, variant)
+                assert kind.take(one) == variant
+    assert kind.take(one) == asyncio.run(kind.atake(one)) == "base"
+    with scope(variant="v1", run_id="r1"):
+        assert kind.take(one) == "v1"
+
+
+def test_keys_are_those_of_the_scope_in_which_they_were_asked_for(memory: Memory) -> None:
+    store = BotWireByteStore(memory)
+    with scope(variant="v1", run_id="r1"):
+        store.mset([("a", b"1")])
+        keys = store.yield_keys()
+    assert list(keys) == ["a"]
+    assert list(store.yield_keys()) == []
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_the_tools_of_an_agent_stay_in_the_scope_that_it_runs_in(memory: Memory, colour: str) -> None:
+    # LangGraph runs tools in threads or tasks of its own.
+    for variant in ("v1", "v2"):
+        script = [calling("remember", key="key", value=variant), calling("recall", key="key"), AIMessage("Done.")]
+        agent = create_agent(
+            ScriptedModel(script=script),
+            memory_tools(memory),
+            middleware=[BotWireMemoryMiddleware(memory, prefixes=[""])],
+        )
+        question: Any = {"messages": [HumanMessage("?")]}
+        with scope(variant=variant, run_id="r1"):
+            agent.invoke(question) if colour == "sync" else asyncio.run(agent.ainvoke(question))
+            assert memory.get("key") == variant
+    assert memory.keys() == []
 
 
 def test_the_plugin_declares_all_of_them() -> None:

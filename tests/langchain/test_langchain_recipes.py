@@ -13,7 +13,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
-from botwire import BotWireChatHistory, Memory
+from botwire import BotWireChatHistory, Memory, scope
 
 # Both recipes are deprecated by LangChain, and used all the same.
 pytestmark = pytest.mark.filterwarnings("ignore:.*:langchain_core._api.LangChainDeprecationWarning")
@@ -77,6 +77,16 @@ def test_with_a_snapshot_nobody_loses_a_message(colour: str) -> None:
     assert texts() == ["from another tab", "hello there", "my question", "you said 1 things, last my question"]
     ask(chain(RunnableLambda(interrupted), snapshot=True), "my second", colour)
     assert texts()[-4:] == ["from another tab", "hello there", "my second", "you said 5 things, last my second"]
+
+
+def test_a_runnable_in_a_scope_remembers_only_there(colour: str) -> None:
+    talk = chain(RunnableLambda(scripted), snapshot=True)
+    ask(talk, "base", colour)
+    for variant in ("v1", "v2"):
+        with scope(variant=variant, run_id="r1"):
+            ask(talk, variant, colour)
+            assert texts() == ["base", "you said 1 things, last base", variant, f"you said 3 things, last {variant}"]
+    assert texts() == ["base", "you said 1 things, last base"]
 
 
 def test_a_placeholder_for_the_history_needs_no_snapshot(colour: str) -> None:
