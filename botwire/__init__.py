@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from botwire_core.scopes.blocks import scope as scope
     from botwire_core.scopes.current import current_scope as current_scope
     from botwire_core.scopes.policy import scope_policy as scope_policy
+    from botwire_core.stores.http import HttpStore as HttpStore
     from botwire_langchain.history import BotWireChatHistory as BotWireChatHistory
 
 # What needs a framework is left out, so that `from botwire import *` works without any.
@@ -57,6 +58,7 @@ __all__ = [
     "CommitUnknownError",
     "ConflictError",
     "ForbiddenError",
+    "HttpStore",
     "IdempotencyError",
     "InvalidKeyError",
     "InvalidNamespaceError",
@@ -92,8 +94,9 @@ __all__ = [
 __version__ = "0.3.0"
 
 
-# Loaded when they are asked for: a program without experiments never pays for them.
+# Loaded when they are asked for: a program without experiments or a server never pays for them.
 _LATE = {
+    "HttpStore": "botwire_core.stores.http",
     "Scope": "botwire_core.scopes",
     "bind": "botwire_core.scopes.blocks",
     "current_scope": "botwire_core.scopes.current",

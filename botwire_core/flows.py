@@ -8,7 +8,7 @@ thrown into it, so that an ordinary `finally` cleans up. `run_flow` and `arun_fl
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from botwire_core.protocol import Op
@@ -113,7 +113,7 @@ async def _sleep(seconds: float) -> None:
 
 async def aiterate(
     store: Store, flow: ItemFlow[T], wait: Callable[[float], Awaitable[object]] = _sleep
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T]:
     """Async twin of `iterate`."""
     reply: Any = None
     while True:

@@ -8,11 +8,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, BinaryIO
 
 from botwire_core.errors import InvalidValueError, UnsupportedError
-from botwire_core.flows import Flow, ItemFlow, aiterate, arun_flow, iterate, run_flow
+from botwire_core.flows import Flow, arun_flow, run_flow
 from botwire_core.memory_handle import MemoryHandle
 from botwire_core.names import check_prefix
 from botwire_core.results import Change, Revision
-from botwire_core.watching import changes_as_they_come, newest_revision
+from botwire_core.watching import newest_revision, watched, watched_async
 
 if TYPE_CHECKING:
     from botwire_core.exchange_files import Progress
@@ -50,16 +50,20 @@ class StreamMethods(MemoryHandle):
         [('likes', 'tea')]
         """
         start = self._check_since(since)
+        _check_timeout(timeout)
+        check_prefix(prefix)
         here = self.store.here()
         if start is None:
             start = here.run(newest_revision(self.namespace))
-        return iterate(here, self._changes(prefix, start, timeout))
+        return watched(here, self.namespace, prefix, start, timeout)
 
     def awatch(
         self, prefix: str = "", *, since: int | Revision | Change | None = None, timeout: float | None = None
     ) -> AsyncIterator[Change]:
         """Async twin of `watch`: `async for change in memory.awatch()`."""
-        return aiterate(self.store.here(), self._changes(prefix, self._check_since(since), timeout))
+        start = self._check_since(since)
+        _check_timeout(timeout)
+        return watched_async(self.store.here(), self.namespace, check_prefix(prefix), start, timeout)
 
     def export(
         self, target: str | os.PathLike[str] | BinaryIO, *, full: bool = False, progress: Progress | None = None
@@ -127,15 +131,6 @@ class StreamMethods(MemoryHandle):
         """Async twin of `import_`."""
         return await arun_flow(self.store, self._import(source, progress))
 
-    def _changes(self, prefix: str, since: int | Change | None, timeout: float | None) -> ItemFlow[Change]:
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, int | float) or not isfinite(timeout) or timeout < 0
-        ):
-            raise InvalidValueError(
-                f"timeout: {timeout!r} is not a number of seconds", hint="use None to watch forever"
-            )
-        return changes_as_they_come(self.namespace, check_prefix(prefix), since, timeout)
-
     def _check_since(self, since: int | Revision | Change | None) -> int | Change | None:
         if self.as_of is not None:
             raise UnsupportedError(
@@ -167,3 +162,10 @@ class StreamMethods(MemoryHandle):
         from botwire_core.exchange_files import import_file
 
         return import_file(self._ops.target, self.author, source, progress)
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float) or not isfinite(timeout) or timeout < 0
+    ):
+        raise InvalidValueError(f"timeout: {timeout!r} is not a number of seconds", hint="use None to watch forever")

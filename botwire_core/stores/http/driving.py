@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from botwire_core.flows import Give, Wait, Work
@@ -128,7 +128,7 @@ class AsyncDriver:
             except BaseException as error:  # noqa: BLE001 - as in Driver; a cancellation too
                 resume, reply = flow.throw, error
 
-    async def iterate(self, flow: HttpFlow[None]) -> AsyncIterator[Any]:
+    async def iterate(self, flow: HttpFlow[None]) -> AsyncGenerator[Any]:
         """Async twin of `Driver.iterate`."""
         resume: Callable[[Any], Any] = flow.send
         reply: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
@@ -61,7 +61,7 @@ class Engine:
         """The pages of changes as they come."""
         return self._driver.iterate(changes_by_events(self._ask, self._attempts, op, wait, self._timeout))
 
-    def achanges(self, op: ListChanges, wait: float | None) -> AsyncIterator[ChangePage]:
+    def achanges(self, op: ListChanges, wait: float | None) -> AsyncGenerator[ChangePage]:
         """Async twin of `changes`."""
         return self._async_driver.iterate(changes_by_events(self._ask, self._attempts, op, wait, self._timeout))
 

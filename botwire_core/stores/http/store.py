@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from botwire_core.protocol import ListChanges, Op
@@ -95,7 +95,7 @@ class HttpStore:
         """
         return self._started().changes(op, wait)
 
-    def achanges(self, op: ListChanges, wait: float | None) -> AsyncIterator[ChangePage]:
+    def achanges(self, op: ListChanges, wait: float | None) -> AsyncGenerator[ChangePage]:
         """Async twin of `changes`."""
         return self._started().achanges(op, wait)
 
