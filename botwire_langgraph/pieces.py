@@ -1,11 +1,11 @@
 """Long values in pieces, so that a value that grows at its end is not stored anew with each version.
 
 A value is cut into pieces that are kept once, under their digests. Of the next version those pieces stay that its bytes
-still begin with, and only the rest is new. A list of messages that grows by one is so kept by its new message, whatever
-serializer makes bytes of it. When eight pieces of one size stand at the end they are made one, up to 32 KiB, so a value
-has few of them, and each byte is written a few times at most.
+still begin with. What is new stands in the row itself until it is 4 KiB, and then becomes a piece. So of a list of
+messages that grows by one the last few are written again, whatever serializer makes bytes of it, and not all of them.
+When eight pieces of one size stand at the end they are made one, up to 32 KiB, so a value has few of them.
 
-The first and last eight bytes are in the row itself: a serializer writes the length of a list there, or a bracket.
+The first and last eight bytes are in the row too: a serializer writes the length of a list there, or a bracket.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ FULL: Final = 32 * 1024
 """Bytes from which on a piece is never made part of another."""
 LONGEST: Final = 256 * 1024
 """Bytes of the longest piece."""
+TAIL: Final = 4096
+"""Bytes of what is new that stay in the row."""
 _END: Final = 8
 _TOGETHER: Final = 8
 
@@ -58,7 +60,7 @@ def pieces_of(members: dict[str, Any]) -> list[Piece] | None:
 
 
 def cut(data: bytes, known: Sequence[Piece], longest: int = LONGEST) -> tuple[list[Piece], dict[str, bytes], bytes]:
-    """The pieces of a value, those of them that are not known yet, and the ends that stay in the row."""
+    """The pieces of a value, those of them that are not known yet, and the bytes that stay in the row."""
     body = data[_END:-_END]
     kept: list[Piece] = []
     start = 0
@@ -67,11 +69,12 @@ def cut(data: bytes, known: Sequence[Piece], longest: int = LONGEST) -> tuple[li
             break
         kept.append(piece)
         start += piece.length
+    if len(body) - start <= TAIL:
+        return kept, {}, data[:_END] + body[start:] + data[-_END:]
     lengths = [piece.length for piece in kept]
     while start < len(body):
-        size = min(len(body) - start, longest)
-        lengths.append(size)
-        start += size
+        lengths.append(min(len(body) - start, longest))
+        start += lengths[-1]
     stay = min(len(kept), _make_fewer(lengths))
     new: dict[str, bytes] = {}
     pieces = kept[:stay]
@@ -85,7 +88,7 @@ def cut(data: bytes, known: Sequence[Piece], longest: int = LONGEST) -> tuple[li
     return pieces, new, data[:_END] + data[-_END:]
 
 
-def joined(pieces: Iterable[Piece], parts: dict[str, bytes], ends: bytes) -> bytes:
+def joined(pieces: Iterable[Piece], parts: dict[str, bytes], rest: bytes) -> bytes:
     """The value that was cut.
 
     Raises:
@@ -97,7 +100,7 @@ def joined(pieces: Iterable[Piece], parts: dict[str, bytes], ends: bytes) -> byt
         if not isinstance(part, bytes) or len(part) != piece.length:
             raise _damaged()
         body.append(part)
-    return b"".join([ends[:_END], *body, ends[_END:]])
+    return b"".join([rest[:_END], *body, rest[_END:]])
 
 
 def _make_fewer(lengths: list[int]) -> int:
@@ -120,7 +123,7 @@ def _size(length: int) -> int:
 
 
 def _digest(part: bytes) -> str:
-    return hashlib.blake2b(part, digest_size=16).hexdigest()
+    return hashlib.sha256(part).hexdigest()[:32]
 
 
 def _damaged() -> StoreCorruptError:

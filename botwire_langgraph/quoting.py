@@ -39,8 +39,10 @@ def short(text: str, most: int) -> str:
     >>> short("thread-1", 200)
     'thread-1'
     >>> short("x" * 300, 200)[:12]
-    '%=9c40b24a48'
+    '%=0d4e2ca9e9'
     """
+    if text.isascii() and len(text) <= most and "/" not in text and "%" not in text and "\0" not in text:
+        return text
     part = quoted(text)
     if len(part.encode()) <= most:
         return part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -47,12 +47,10 @@ class StoredCheckpoint:
     parent_id: str | None
     checkpoint: dict[str, Any]
     metadata: dict[str, Any]
-    loose: dict[str, Any]
-
-    def versions(self) -> Iterator[tuple[str, str]]:
-        """The channels, and the key of the value of each."""
-        for channel, version in self.checkpoint["channel_versions"].items():
-            yield channel, self.place.version(channel, version)
+    values: dict[str, Any]
+    """Those values of channels that the row has itself."""
+    keys: dict[str, str]
+    """The other channels that have a value, and the key of each."""
 
 
 class CheckpointReader:
@@ -92,19 +90,21 @@ class CheckpointReader:
         after = None if place is None or end is None else place.checkpoint(end)
         keys = [] if place else (yield from self._checkpoint_keys(prefix, end))
         while limit is None or limit > 0:
+            size = _PAGE if limit is None or filter else min(limit, _PAGE)
             if place:
-                op = ListEntries(self._namespace, place.checkpoints, after, _PAGE, True, self._at)
-                entries = yield from ask(op)
+                entries = yield from ask(
+                    ListEntries(self._namespace, place.checkpoints, after, size, True, self._at)
+                )
                 rows = {entry.key: entry.value for entry in entries}
                 after = entries[-1].key if entries else after
             else:
-                some, keys = keys[:_PAGE], keys[_PAGE:]
+                some, keys = keys[:size], keys[size:]
                 rows = (yield from ask(GetMany(self._namespace, tuple(some), self._at))) if some else {}
             page = [stored_checkpoint(key, row, self._serde) for key, row in rows.items()]
             wanted = [one for one in page if _fits(one.metadata, filter) and id in (None, "", one.id)][:limit]
             yield Give((yield from self._tuples(wanted)))
             limit = None if limit is None else limit - len(wanted)
-            if not keys and len(rows) < _PAGE:
+            if not keys and (place is None or len(rows) < size):
                 return
 
     def _checkpoint_keys(self, prefix: str, end: str | None) -> Asking[list[str]]:
@@ -123,11 +123,10 @@ class CheckpointReader:
     def _tuples(self, found: Sequence[StoredCheckpoint]) -> Asking[list[CheckpointTuple]]:
         if not found:
             return []
-        keys = tuple(dict.fromkeys(key for one in found for _, key in one.versions()))
-        rows = (yield from ask(GetMany(self._namespace, keys, self._at))) if keys else {}
+        threads = {key: one.place.thread for one in found for key in one.keys.values()}
+        rows = (yield from ask(GetMany(self._namespace, tuple(threads), self._at))) if threads else {}
         writes = yield from self._writes(found)
         kept = {key: unframed(key, row) for key, row in rows.items()}
-        threads = {key: one.place.thread for one in found for _, key in one.versions()}
         whole = yield from self._whole(
             [
                 *((threads[key], *row) for key, row in kept.items()),
@@ -197,8 +196,8 @@ class CheckpointReader:
         given: set[str],
         writes: Iterable[tuple[dict[str, Any], Packed]],
     ) -> CheckpointTuple:
-        channel_values = dict(one.loose)
-        for channel, key in one.versions():
+        channel_values = dict(one.values)
+        for channel, key in one.keys.items():
             kept = values.get(key)
             if kept is None:
                 continue
@@ -225,23 +224,24 @@ def stored_checkpoint(key: str, row: Value, serde: SerializerProtocol) -> Stored
         StoreCorruptError: the row is none of ours.
     """
     try:
-        checkpoint = _from_json(row["checkpoint"], serde) if "base64" in row["checkpoint"] else row["checkpoint"]
+        checkpoint, values = _from_json(row["checkpoint"], serde), _from_json(row["values"], serde)
         metadata = row["metadata"]
         if "more_metadata" in row:
             metadata = {**metadata, **_from_json(row["more_metadata"], serde)}
-        loose = _from_json(row["values"], serde) if "values" in row else {}
-        parent = row["parent_id"]
+        place, parent = Place(row["thread_id"], row["checkpoint_ns"]), row["parent_id"]
+        versions = checkpoint["channel_versions"]
         made = StoredCheckpoint(
-            Place(row["thread_id"], row["checkpoint_ns"]),
+            place,
             checkpoint["id"],
             None if parent is None else str(parent),
             checkpoint,
             metadata,
-            loose,
+            values,
+            {name: place.version(name, versions[name]) for name in row["channels"] if name in versions},
         )
-        if not (isinstance(metadata, dict) and isinstance(checkpoint["channel_versions"], dict)):
+        if not all(isinstance(one, dict) for one in (checkpoint, versions, metadata, values)):
             raise TypeError
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreCorruptError(
             f"what is stored at {key!r} is no checkpoint",
             hint="delete the key; memory.history() shows what stood there",
@@ -249,8 +249,11 @@ def stored_checkpoint(key: str, row: Value, serde: SerializerProtocol) -> Stored
     return made
 
 
-def _from_json(told: dict[str, str], serde: SerializerProtocol) -> Any:
-    return loaded(serde, told["type"], base64.b64decode(told["base64"], validate=True))
+def _from_json(told: dict[str, Any], serde: SerializerProtocol) -> Any:
+    """What a member of a row stands for: itself, or what a serializer made."""
+    if told.keys() != {"$type", "$base64"}:
+        return told
+    return loaded(serde, told["$type"], base64.b64decode(told["$base64"], validate=True))
 
 
 def _fits(metadata: Mapping[str, Any], filter: Mapping[str, Any] | None) -> bool:

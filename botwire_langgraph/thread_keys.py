@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from botwire_core.records import record
 from botwire_langgraph.quoting import short
 
 __all__ = ["ROOT", "Place", "checkpoint_part", "piece_key", "thread_prefix"]
@@ -30,27 +29,28 @@ def thread_prefix(thread_id: str) -> str:
     return f"{ROOT}{short(thread_id, 240)}/"
 
 
-@record
 class Place:
-    """The keys of one namespace of checkpoints in a thread; a graph has the namespace "", a graph within it its own."""
+    """The keys of one namespace of checkpoints in a thread; a graph has the namespace "", a graph within it its own.
 
-    thread_id: str
-    namespace: str = ""
+    `thread`, `checkpoints` and `writes` are what the keys of the thread, its checkpoints and its writes start with.
+    """
 
-    @property
-    def thread(self) -> str:
-        """What all keys of the thread start with."""
-        return thread_prefix(self.thread_id)
+    __slots__ = ("_channels", "checkpoints", "namespace", "thread", "thread_id", "writes")
 
-    @property
-    def checkpoints(self) -> str:
-        """What the keys of the checkpoints start with."""
-        return f"{self.thread}{_CHECKPOINTS}/{self._namespace}/"
+    def __init__(self, thread_id: str, namespace: str = "") -> None:
+        self.thread_id = thread_id
+        self.namespace = namespace
+        self.thread = thread = thread_prefix(thread_id)
+        part = short(namespace, 200)
+        self.checkpoints = f"{thread}{_CHECKPOINTS}/{part}/"
+        self.writes = f"{thread}writes/{part}/"
+        self._channels = f"{thread}channels/{part}/"
 
-    @property
-    def writes(self) -> str:
-        """What the keys of all writes start with."""
-        return f"{self.thread}writes/{self._namespace}/"
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and other.checkpoints == self.checkpoints
+
+    def __hash__(self) -> int:
+        return hash(self.checkpoints)
 
     def checkpoint(self, id: str) -> str:
         """The key of a checkpoint."""
@@ -58,7 +58,7 @@ class Place:
 
     def channel(self, channel: str) -> str:
         """What the keys of the versions of a channel start with."""
-        return f"{self.thread}channels/{self._namespace}/{short(channel, 140)}/"
+        return f"{self._channels}{short(channel, 140)}/"
 
     def version(self, channel: str, version: str | int | float) -> str:
         """The key of a channel's value at a version; in the order of the versions."""
@@ -73,10 +73,6 @@ class Place:
     def write(self, id: str, task_id: str, index: int) -> str:
         """The key of one write of a task."""
         return f"{self.writes_after(id)}{short(task_id, 120)}/{index}"
-
-    @property
-    def _namespace(self) -> str:
-        return short(self.namespace, 200)
 
 
 def piece_key(thread: str, digest: str) -> str:

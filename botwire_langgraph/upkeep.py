@@ -69,10 +69,7 @@ class ThreadKeeper:
             for one in records.values():
                 if one.place not in newest or one.id > newest[one.place].id:
                     newest[one.place] = one
-            kept: list[StoredCheckpoint] = []
-            for one in newest.values():
-                kept += yield from self._needed(one, records)
-            yield from self._keep_only(thread, kept)
+            yield from self._keep_only(thread, [kept for one in newest.values() for kept in _needed(one, records)])
 
     def copy(self, source_id: str, target_id: str) -> Asking[None]:
         """Copy a thread; its checkpoints come last and together, so nobody sees a part of it."""
@@ -106,25 +103,9 @@ class ThreadKeeper:
         entries = yield from self._entries(f"{thread}checkpoints/")
         return {entry.key: stored_checkpoint(entry.key, entry.value, self._serde) for entry in entries}
 
-    def _needed(
-        self, one: StoredCheckpoint, records: dict[str, StoredCheckpoint]
-    ) -> Asking[list[StoredCheckpoint]]:
-        """A checkpoint, and those before it from whose writes its delta channels are made."""
-        kept = [one]
-        missing = set(one.metadata.get("counters_since_delta_snapshot") or ())
-        while True:
-            keys = {channel: key for channel, key in kept[-1].versions() if channel in missing}
-            there = yield from self._there(keys.values())
-            missing -= {channel for channel, key in keys.items() if key in there}
-            parent = kept[-1].parent_id
-            before = records.get(one.place.checkpoint(parent)) if parent else None
-            if not missing or before is None:
-                return kept
-            kept.append(before)
-
     def _keep_only(self, thread: str, kept: Sequence[StoredCheckpoint]) -> Asking[None]:
         """Delete all of a thread but some checkpoints, their writes, and the values of both; in one transaction."""
-        wanted = {one.place.checkpoint(one.id) for one in kept} | {key for one in kept for _, key in one.versions()}
+        wanted = {one.place.checkpoint(one.id) for one in kept} | {key for one in kept for key in one.keys.values()}
         after = tuple(one.place.writes_after(one.id) for one in kept)
         entries = yield from self._entries(f"{thread}channels/")
         entries += yield from self._entries(f"{thread}writes/")
@@ -137,12 +118,6 @@ class ThreadKeeper:
         unwanted = tuple(key for key in keys if key not in wanted)
         if unwanted:
             yield from ask(DeleteMany(self._namespace, unwanted, self._ops.author))
-
-    def _there(self, keys: Iterable[str]) -> Asking[set[str]]:
-        found: set[str] = set()
-        for key in keys:
-            found |= set((yield from ask(ListKeys(self._namespace, key, None, 1)))) & {key}
-        return found
 
     def _entry(self, key: str) -> Asking[Entry | None]:
         found = yield from ask(ListEntries(self._namespace, key, None, 1))
@@ -167,3 +142,16 @@ class ThreadKeeper:
             if len(page) < 10_000:
                 return keys
             after = page[-1]
+
+
+def _needed(one: StoredCheckpoint, records: dict[str, StoredCheckpoint]) -> list[StoredCheckpoint]:
+    """A checkpoint, and those before it from whose writes its delta channels are made."""
+    kept = [one]
+    missing = set(one.metadata.get("counters_since_delta_snapshot") or ())
+    while True:
+        missing -= kept[-1].keys.keys() | kept[-1].values.keys()
+        parent = kept[-1].parent_id
+        before = records.get(one.place.checkpoint(parent)) if parent else None
+        if not missing or before is None:
+            return kept
+        kept.append(before)

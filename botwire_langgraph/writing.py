@@ -34,6 +34,8 @@ Asking: TypeAlias = Generator[Op[Any], Any, R]
 
 _MOST: Final = 4 * 1024 * 1024  # bytes in one transaction
 _ATTEMPTS: Final = 20
+_SHORT: Final = 100  # characters
+_WIDE: Final = 2**62
 
 
 class CheckpointWriter:
@@ -57,13 +59,14 @@ class CheckpointWriter:
     ) -> Asking[RunnableConfig]:
         """Keep a checkpoint, and the values of those channels that have a new version."""
         place = place_of_config(config)
-        values = checkpoint["channel_values"]
+        inline = self._inline(checkpoint)
+        values = {name: value for name, value in checkpoint["channel_values"].items() if name not in inline}
         changed = [
             (channel, version, self._packed(values[channel]))
             for channel, version in new_versions.items()
             if channel in values
         ]
-        row = self._row(config, place, checkpoint, metadata)
+        row = self._row(config, place, checkpoint, metadata, inline, list(values))
         record = Set(self._ops.target, place.checkpoint(checkpoint["id"]), row, author=self._ops.author)
         for _ in range(_ATTEMPTS):
             steps: list[Step] = []
@@ -134,33 +137,43 @@ class CheckpointWriter:
         told = {**members, "pieces": [piece.to_json() for piece in pieces]}
         return [*steps, self._ops.set(key, framed(told, Packed(kept.type, ends)), if_version=if_version)]
 
-    def _row(
-        self, config: RunnableConfig, place: Place, checkpoint: Checkpoint, metadata: CheckpointMetadata
-    ) -> Payload:
-        rest: dict[str, Any] = {name: value for name, value in checkpoint.items() if name != "channel_values"}
-        # A channel without a version has no row of its own.
-        loose = {
+    def _inline(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The values that are in the row of the checkpoint: short ones, and those of channels without a version."""
+        versions = checkpoint["channel_versions"]
+        return {
             name: value
             for name, value in checkpoint["channel_values"].items()
-            if name not in checkpoint["channel_versions"]
+            if name not in versions or (self._readable and _is_short(value))
         }
+
+    def _row(
+        self,
+        config: RunnableConfig,
+        place: Place,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        inline: dict[str, Any],
+        channels: list[str],
+    ) -> Payload:
+        rest: dict[str, Any] = {name: value for name, value in checkpoint.items() if name != "channel_values"}
         told = {name: _listed(value) for name, value in get_checkpoint_metadata(config, metadata).items()}
         row: dict[str, Any] = {
             "thread_id": place.thread_id,
             "checkpoint_ns": place.namespace,
             "parent_id": config["configurable"].get("checkpoint_id"),
             "checkpoint": rest,
+            "values": inline,
+            "channels": channels,
             "metadata": told,
         }
-        if self._readable and not loose:
+        if self._readable:
             try:
                 return encode(row)
             except InvalidValueError:
                 pass
-        if not self._readable or not plain(rest):
-            row["checkpoint"] = self._in_json(rest)
-        if loose:
-            row["values"] = self._in_json(loose)
+        for name in ("checkpoint", "values"):
+            if not self._readable or not plain(row[name]):
+                row[name] = self._in_json(row[name])
         row["metadata"] = {name: value for name, value in told.items() if plain(value)}
         if len(row["metadata"]) < len(told):
             others = {name: value for name, value in told.items() if name not in row["metadata"]}
@@ -170,7 +183,7 @@ class CheckpointWriter:
     def _in_json(self, value: Any) -> dict[str, str]:
         """Any value as a member of JSON."""
         type_, data = self._serde.dumps_typed(value)
-        return {"type": type_, "base64": base64.b64encode(data).decode("ascii")}
+        return {"$type": type_, "$base64": base64.b64encode(data).decode("ascii")}
 
 
 def place_of_config(config: RunnableConfig) -> Place:
@@ -204,6 +217,13 @@ def committed_in_turn(namespace: str, steps: Sequence[Set]) -> Asking[None]:
             some, size = [], 0
     if some:
         yield from ask(Transact(namespace, tuple(some)))
+
+
+def _is_short(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _SHORT
+    return value is None or kind is bool or (kind is int and abs(value) < _WIDE)
 
 
 def _pieces_in(key: str, row: Value) -> list[Piece]:
