@@ -65,6 +65,8 @@ class Commits:
                 batch = self._waiting[:_MOST_TOGETHER]
                 del self._waiting[: len(batch)]
                 await self._commit(batch)
+                # Whoever was just answered may have the next request ready: then it goes along.
+                await asyncio.sleep(0)
         finally:
             self._running = False
 

@@ -30,6 +30,9 @@ def split_memory_path(path: bytes) -> tuple[str, str | None]:
     >>> split_memory_path(b"/memory/team/notes/2024%2Fmay/")
     ('team', 'notes/2024/may/')
     """
+    if b"%" not in path and path.isascii():  # most are plain, and every read comes by here
+        namespace, slash, key = path[8:].decode().partition("/")
+        return namespace, key if slash else None
     raw_namespace, slash, raw_key = path[8:].partition(b"/")
     try:
         namespace = (unquote_to_bytes(raw_namespace) if b"%" in raw_namespace else raw_namespace).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -60,6 +61,9 @@ def serve(url: str | None, config: ServerConfig, *, say: Say, log: BinaryIO | No
             app, listening, config, stop, lambda: say(f"listening on {scheme}://{_shown(host)}:{port}, docs at /docs")
         )
 
+    # What is loaded by now stays: to look through it for garbage again and again would take a part of every second.
+    gc.collect()
+    gc.freeze()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
     store.close()
