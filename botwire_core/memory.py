@@ -20,8 +20,9 @@ class Memory(EntryMethods, UpdateMethods, WholeMethods, StreamMethods, HistoryMe
 
     Args:
         namespace: Name of an isolated space: 1 to 243 of `A-Z a-z 0-9 . _ - : @ ~ +`, not starting with a dot.
-        url: Where it is kept: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory:` for this process only, or
-            what a plugin opens. Defaults to `BOTWIRE_URL`, else to a file in the user's data folder.
+        url: Where it is kept: `sqlite:///relative.db`, `sqlite:////absolute.db`, `https://host` for a server,
+            `memory:` for this process only, or what a plugin opens. Defaults to `BOTWIRE_URL`, else to a file in the
+            user's data folder.
         timeout: Seconds to wait for a store that is busy or far away; None is the store's own choice.
         base_url: Another name for `url`.
         token: What a server asks for; defaults to `BOTWIRE_TOKEN`.
