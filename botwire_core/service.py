@@ -138,8 +138,8 @@ class Serve(Op[list[Reply]]):
     """Run requests in one commit, in order, and give a reply for each.
 
     Each request that fails is undone alone, and so is each op of one that is not atomic; their errors are in the
-    replies. What is raised concerns all: the disk is full, the file is damaged, an op is none. Then nothing was done,
-    unless it is a `CommitUnknownError`.
+    replies. What is raised concerns all: the disk is full, or an op holds what its annotations do not allow. Then
+    nothing was done, unless it is a `CommitUnknownError`.
 
     Raised within a reply, beside the errors of the ops: `IdempotencyError`, the replay key was used for another
     request; `CommitUnknownError`, the request was done before and its answer is no longer kept; `QuotaExceededError`;

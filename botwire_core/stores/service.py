@@ -52,10 +52,11 @@ class _Group:
     def answer(self, request: Request) -> Reply:
         if request.quota is not None and self._accounts is None:
             self._accounts = Accounts(self._store)
+        purges = any(type(op) is p.Purge for op in request.ops)
+        if purges:
+            self._replays.commit()  # it has to find what was remembered just now
         try:
             if request.replay_key is not None:
-                if any(type(op) is p.Purge for op in request.ops):
-                    self._replays.commit()  # it has to find what was remembered just now
                 before = self._replays.find(request)
                 if before is not None:
                     return before
@@ -65,6 +66,8 @@ class _Group:
             self._go_on(error)
             return Reply((Outcome(error=error),))
         reply = self._atomic(request) if request.atomic else self._one_by_one(request)
+        if purges:
+            self._replays.commit()  # what was looked at before the purge is not what stands there now
         if request.replay_key is not None and _did_something(request, reply):
             self._replays.remember(request, reply.outcomes)
         if request.quota is not None and self._accounts is not None and self._accounts.last is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +21,7 @@ from botwire_core.errors import (
     StoreBusyError,
     StoreFullError,
 )
-from botwire_core.service import REPLAY_SECONDS, GetUsage, Quota, Request, Serve
+from botwire_core.service import REPLAY_SECONDS, FindToken, GetRow, GetUsage, ListTokens, Quota, Request, Serve
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_core.testing import ManualClock
 
@@ -173,12 +175,10 @@ def test_d6_a_disk_that_fills_up_in_the_middle_undoes_all_requests(tmp_path: Pat
 
 
 def test_a_write_of_another_thread_waits_for_the_group_and_is_no_part_of_it(tmp_path: Path) -> None:
-    from threading import Thread
-
     store = SqliteStore(tmp_path / "memory.db")
     with store.grouped():
         store.run(p.Set("space", "k", encode(1)))
-        threads = [Thread(target=store.run, args=(p.Set("space", f"k{n}", encode(n)),)) for n in range(3)]
+        threads = [threading.Thread(target=store.run, args=(p.Set("space", f"k{n}", encode(n)),)) for n in range(3)]
         for thread in threads:
             thread.start()
         assert store.grouping()
@@ -211,3 +211,34 @@ def test_unmetered_writes_are_found_by_the_daily_count(opened: Callable[[], Sqli
     assert store.run(Serve((write,)))[0].usage.bytes == 1  # type: ignore[union-attr]
     clock.advance(DAY)
     assert store.run(Serve((write,)))[0].usage.bytes == store.run(GetUsage("space")).bytes == 1001  # type: ignore[union-attr]
+
+
+def test_a_token_or_row_is_looked_up_beside_a_commit_that_takes_long(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "memory.db")
+    store.run(p.Set("space", "k", encode(1)))
+    looks = (GetRow("space", "k"), FindToken(bytes(32)), ListTokens(), GetUsage("space"))
+    for op in looks:
+        store.run(op)
+
+    async def look_while_it_is_written() -> Any:
+        may_end = threading.Event()
+
+        def write() -> None:
+            with store.grouped():
+                store.run(p.Set("space", "k", encode(2)))
+                may_end.wait(30)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        waiting = asyncio.create_task(store.arun(Serve((request(p.Increment("space", "n")),))))
+        await asyncio.sleep(0)
+        found = [await asyncio.wait_for(store.arun(op), 20) for op in looks]
+        assert not waiting.done()
+        may_end.set()
+        await waiting
+        writer.join()
+        await store.aclose()
+        return found
+
+    row, token, tokens, usage = asyncio.run(look_while_it_is_written())
+    assert (row.data in (b"1", b"2"), token, tokens, usage.writes_today) == (True, None, [], 0)

@@ -225,9 +225,10 @@ class ReplayContract(StoreBench):
     def test_a_purge_reaches_what_came_before_it_in_its_own_commit(self, run: Run, space: Space) -> None:
         before = _request(p.Increment(space.name, "n"), key="before")
         within = _request(p.Increment(space.name, "n"), p.Purge(space.name, "n"), key="within")
-        replies = run(Serve((before, within)))
-        assert [outcome.error for reply in replies for outcome in reply.outcomes] == [None] * 3
-        for request in (before, within):
+        earlier = _request(p.Append(space.name, "n", (encode("x"),)), key="earlier")
+        replies = run(Serve((earlier, Request((p.Purge(space.name, "n"),)), before, within)))
+        assert [outcome.error for reply in replies for outcome in reply.outcomes] == [None] * 5
+        for request in (earlier, before, within):
             (reply,) = run(Serve((request,)))
             assert isinstance(reply.outcomes[0].error, CommitUnknownError)
         assert space.keys() == []
