@@ -31,8 +31,8 @@ def split_memory_path(path: bytes) -> tuple[str, str | None]:
     ('team', 'notes/2024/may/')
     """
     if b"%" not in path and path.isascii():  # most are plain, and every read comes by here
-        namespace, slash, key = path[8:].decode().partition("/")
-        return namespace, key if slash else None
+        plain, slashed, key = path[8:].decode().partition("/")
+        return plain, key if slashed else None
     raw_namespace, slash, raw_key = path[8:].partition(b"/")
     try:
         namespace = (unquote_to_bytes(raw_namespace) if b"%" in raw_namespace else raw_namespace).decode()
