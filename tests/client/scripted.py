@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,23 +119,25 @@ def on(store: Store) -> Script:
 
 
 @contextmanager
-def scripted(*steps: Step, script: Script | None = None) -> Iterator[Scripted]:
-    """A server that answers by steps, or by a script, until the block ends."""
+def scripted(*steps: Step, script: Script | None = None, context: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+    """A server that answers by steps, or by a script, until the block ends; encrypted where it has a context."""
     server = Scripted(script or in_turn(*steps))
-    with serving(lambda reader, writer: _talk(server, reader, writer)) as port:
+    with serving(lambda reader, writer: _talk(server, reader, writer), context) as port:
         server.port = port
         yield server
 
 
 @contextmanager
-def serving(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> Iterator[int]:
+def serving(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """The port of a server that talks so on each connection, in a thread of its own."""
     started: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 
     async def main() -> None:
         stop = asyncio.Event()
-        server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=2**20)  # type: ignore[arg-type]
+        server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=2**20, ssl=context)  # type: ignore[arg-type]
         started.append((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
         ready.set()
         await stop.wait()

@@ -42,12 +42,10 @@ def test_what_is_there_comes_and_the_watch_ends(memory: Memory) -> None:
 
 
 def test_what_a_thread_writes_is_told_as_it_comes_and_nothing_after_the_timeout(memory: Memory) -> None:
-    changes = memory.watch(timeout=0.5)
-    numbers = []
+    changes = memory.watch(timeout=2)
     writer = threading.Thread(target=lambda: [memory.increment("n") for _ in range(50)])
     writer.start()
-    for change in changes:
-        numbers.append(change.value)
+    numbers = [change.value for change in changes]
     writer.join()
     assert numbers == list(range(1, 51))
 

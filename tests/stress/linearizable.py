@@ -26,6 +26,10 @@ class Call:
     what: str
     argument: Any
     result: Any
+    """`UNKNOWN` where it never came back: it may have had its effect, at any moment since, or not."""
+
+
+UNKNOWN: Any = object()
 
 
 class Register(NamedTuple):
@@ -37,6 +41,8 @@ class Register(NamedTuple):
     def after(self, call: Call) -> Register | None:
         """The register after a call; None where the call cannot have had its result here."""
         current = 0 if self.value is None else self.version
+        if call.result is UNKNOWN:
+            return self._after_unknown(call, current)
         match call.what:
             case "entry":
                 holds = call.result == (None if self.value is None else (self.value, self.version))
@@ -58,12 +64,26 @@ class Register(NamedTuple):
                 return Register(None, self.version + 1) if call.result is True else None
         raise ValueError(call.what)
 
+    def _after_unknown(self, call: Call, current: int) -> Register | None:
+        match call.what:
+            case "set":
+                return Register(call.argument, self.version + 1)
+            case "compare and set":
+                value, expected = call.argument
+                return Register(value, self.version + 1) if expected == current else None
+            case "increment":
+                return Register((self.value or 0) + call.argument, self.version + 1)
+            case "delete":
+                return None if self.value is None else Register(None, self.version + 1)
+        return None  # a read without a result tells nothing
+
 
 def is_linearizable(calls: Iterable[Call]) -> bool:
     """Whether the calls to one key can have happened one after the other, the first on an empty register."""
     calls = list(calls)
     moments = sorted(
-        [(call.began, 0, i) for i, call in enumerate(calls)] + [(call.ended, 1, i) for i, call in enumerate(calls)]
+        [(call.began, 0, i) for i, call in enumerate(calls)]
+        + [(call.ended, 1, i) for i, call in enumerate(calls) if call.result is not UNKNOWN]
     )
     under_way: set[int] = set()
     # What may stand now, with those of the calls under way that have had their effect.

@@ -50,10 +50,11 @@ Trying = Generator[Send | Wait, Any, Any]
 
 
 class Budget:
-    """How many repeats a store may make: ten at once, and one more for every ten calls.
+    """How many repeats a store may make that come to nothing: ten at once, and one more for every ten calls.
 
-    So a server that is down gets at most 1.1 times the load, however many wait for it. There is no lock, which a
-    child could inherit locked: the operations of a deque and of a counter are atomic.
+    So a server that is down gets at most 1.1 times the load, however many wait for it. A repeat that helped is given
+    back: a line that loses now and then is no server that is down. There is no lock, which a child could inherit
+    locked: the operations of a deque and of a counter are atomic.
     """
 
     def __init__(self, reserve: int = 10, calls_per_repeat: int = 10) -> None:
@@ -73,6 +74,10 @@ class Budget:
         except IndexError:
             return False
         return True
+
+    def give_back(self, repeats: int) -> None:
+        """Return what was taken by a call that came to its end."""
+        self._tokens.extend(range(repeats))
 
 
 class Attempts:
@@ -105,7 +110,7 @@ class Attempts:
         """
         self._budget.called()
         unknown = False
-        tried = 0
+        tried = taken = 0
         while True:
             endpoint = self.endpoints.current
             later: float | None = None
@@ -115,6 +120,7 @@ class Attempts:
                 if failure is None:
                     if unknown and ask.changes and answer.status in _AT_THE_DOOR:
                         raise _unknown(ask, endpoint, _refused(answer))
+                    self._budget.give_back(taken)
                     return answer
             except NotSent as error:
                 failure = _Failure(error)
@@ -135,6 +141,7 @@ class Attempts:
                 or not (failure.running or self._budget.take())
             ):
                 raise self._outcome(ask, endpoint, failure, unknown)
+            taken += not failure.running
             if pause:
                 yield Wait(pause)
 
