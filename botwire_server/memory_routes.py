@@ -99,10 +99,11 @@ async def _delete(service: Service, request: Request, namespace: str, key: str) 
 async def _condition(service: Service, request: Request, namespace: str, key: str) -> tuple[bytes, int | None]:
     """The conditional headers as they came, and the version that they ask for; None where there are none."""
     headers = request.headers
-    asked = b"".join(b"%s: %s\n" % (name, headers[name]) for name in _CONDITIONS if name in headers)
-    if not asked:
+    named = [name for name in _CONDITIONS if name in headers]
+    if not named:
         return b"", None
-    if len([name for name in _CONDITIONS if name in headers]) == 2:
+    asked = b"".join(b"%s: %s\n" % (name, headers[name]) for name in named)
+    if len(named) == 2:
         raise InvalidValueError("If-Match and If-None-Match contradict each other", hint="send one of them")
     if b"if-none-match" in headers:
         if headers[b"if-none-match"].strip() != b"*":
