@@ -59,6 +59,7 @@ def from_generation_record(record: Value) -> Generation | None:
         message = from_record(record["message"])
         if message is None or isinstance(message, RemoveMessage):  # an agent would obey it, and no model says it
             return None
-        return kind(message=message, generation_info=info)  # type: ignore[call-arg]
-    except (KeyError, ValueError):
+        made = kind(message=message, generation_info=info)  # type: ignore[call-arg]
+        return made if isinstance(made.text, str) else None  # older versions put there what the content has for a text
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from langchain_core.stores import BaseStore
 
 from botwire_core.adapters import as_memory
+from botwire_core.building import check_keys
 from botwire_core.codec import JSON, Value, decode, encode
 from botwire_core.errors import InvalidValueError
 from botwire_core.memory import Memory
@@ -44,13 +45,13 @@ class BotWireByteStore(BaseStore[str, bytes]):
         Raises:
             InvalidKeyError: one of them is no key.
         """
-        keys = list(keys)
-        return _in_order(keys, self.memory.get_many(keys))
+        asked = check_keys(keys)
+        return _in_order(asked, self.memory.get_many(asked))
 
     async def amget(self, keys: Sequence[str]) -> list[bytes | None]:
         """Async twin of `mget`."""
-        keys = list(keys)
-        return _in_order(keys, await self.memory.aget_many(keys))
+        asked = check_keys(keys)
+        return _in_order(asked, await self.memory.aget_many(asked))
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         """Write bytes under keys in one transaction, all or nothing; of a key that comes twice the last counts.
@@ -95,7 +96,7 @@ class BotWireByteStore(BaseStore[str, bytes]):
         return f"{type(self).__name__}({self.memory!r})"
 
 
-def _in_order(keys: list[str], found: dict[str, Value]) -> list[bytes | None]:
+def _in_order(keys: tuple[str, ...], found: dict[str, Value]) -> list[bytes | None]:
     return [_as_bytes(found[key]) if key in found else None for key in keys]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
@@ -19,6 +21,7 @@ from botwire_core.codec import MAX_VALUE_BYTES
 from botwire_core.stores.dict import DictStore
 from botwire_core.testing import ManualClock
 from botwire_langchain.cache import BotWireCache, CacheWarning
+from botwire_langchain.generations import from_generation_record, to_generation_record
 
 CALL = {"name": "look_up", "args": {"order": 7, "deep": [1, 1.5, None]}, "id": "c1", "type": "tool_call"}
 ANSWERS: list[list[Generation]] = [
@@ -114,7 +117,29 @@ NO_ANSWERS: list[Any] = [
     {"generations": [{"type": "ChatGeneration", "message": {"type": "remove", "data": {"id": "m", "content": ""}}}]},
     {"generations": [{"type": "ChatGenerationChunk", "message": {"type": "ai", "data": {"content": "x"}}}]},
     {"generations": [{"type": "Generation", "text": "fine"}, None]},
+    {"generations": [{"type": "ChatGeneration", "message": {"type": "ai", "data": {"content": [{"text": {"a": 1}}]}}}]},
 ]  # fmt: skip
+
+
+NAMES = st.sampled_from(
+    ["type", "text", "generation_info", "message", "data", "content", "id", "tool_calls", "args", "name", "lc"]
+)
+KINDS = st.sampled_from([None, 7, "Generation", "ChatGeneration", "ChatGenerationChunk", "ai", "AIMessageChunk"])
+ANYTHING = st.recursive(KINDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5))
+LIKE_AN_ANSWER = st.fixed_dictionaries(
+    {"type": KINDS}, optional={"text": ANYTHING, "generation_info": ANYTHING, "message": ANYTHING}
+)
+LIKE_A_CHAT = st.builds(
+    lambda kind, message, data: {"type": kind, "message": {"type": message, "data": data}},
+    KINDS, KINDS, st.dictionaries(NAMES, ANYTHING) | st.builds(lambda content: {"content": content}, ANYTHING),
+)  # fmt: skip
+
+
+@given(record=ANYTHING | LIKE_AN_ANSWER | LIKE_A_CHAT)
+def test_row_s2_whatever_is_stored_is_read_as_an_answer_or_as_none(record: Any) -> None:
+    found = from_generation_record(record)
+    if found is not None:
+        assert from_generation_record(to_generation_record(found)) == found
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])

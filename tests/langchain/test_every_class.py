@@ -327,7 +327,7 @@ def test_the_plugin_declares_all_of_them() -> None:
     assert len(declared) == len(set(declared)) == len(KINDS)
 
 
-MODULES = ["cache", "generations", "history", "messages", "middleware", "showing", "store", "tools"]
+MODULES = ["cache", "generations", "history", "messages", "middleware", "store", "tools"]
 
 
 @pytest.mark.parametrize("name", MODULES)
