@@ -14,8 +14,8 @@ from botwire_core.codec import Value
 from botwire_core.errors import InvalidKeyError, InvalidValueError
 from botwire_core.memory import Memory
 from botwire_core.names import check_prefix
+from botwire_core.remembering.showing import MAX_BYTES, MAX_ITEMS, as_text, check_bound, value_shown
 from botwire_langchain.runtime import memory_of_run
-from botwire_langchain.showing import MAX_BYTES, MAX_ITEMS, as_text, check_bound, value_shown
 from botwire_langchain.tools import DEFAULT_NAMESPACE
 
 __all__ = ["BotWireMemoryMiddleware", "MemoryOfRun"]
