@@ -32,8 +32,10 @@ from botwire_core.stores.sqlite.statements import (
 )
 from botwire_core.stores.tally import counting
 
-__all__ = ["QuickPaths"]
+__all__ = ["VERSION", "QuickPaths"]
 
+VERSION = 4
+"""The place of the version among the columns of a row to set."""
 _PRUNE_EVERY = 16
 _DAY = 86_400_000_000
 
@@ -215,6 +217,25 @@ class QuickPaths(Retainer):
     def _set_row(
         self, connection: apsw.Connection, op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
     ) -> int | None:
+        made = self.row_to_set(op, id, found, now, expires)
+        if made is None:
+            return None
+        try:
+            connection.execute(INSERT, made)
+        except apsw.ConstraintError:
+            return None
+        except apsw.IOError as error:
+            if connection is self.group_of:
+                raise
+            # The statement is its own commit.
+            raise self.commit_fault(error) from error
+        return cast(int, made[VERSION])
+
+    @staticmethod
+    def row_to_set(
+        op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
+    ) -> tuple[Any, ...] | None:
+        """The columns of the row for a set, where `found` is the state of its space; None where it is no plain set."""
         floor, last_id, head, last_time, space, previous, version, codec, gone, created = found
         written = max(now, last_time)
         if version is None:
@@ -231,26 +252,13 @@ class QuickPaths(Retainer):
         if row >> ROW_BITS != id:  # the space is full, which the derived way tells
             return None
         revision = head + 1
-        payload = op.payload
-        data = payload.data
-        inner = checksum(id, op.key.encode(), revision, payload.codec, expires, data)
+        data = op.payload.data
+        inner = checksum(id, op.key.encode(), revision, op.payload.codec, expires, data)
         outer = outer_checksum(row, version, created, written, op.author)
-        try:
-            connection.execute(
-                INSERT,
-                (
-                    *(row, id, op.key, revision, version, payload.codec, expires, inner),
-                    *(created, written, op.author, outer, data, previous),
-                ),
-            )
-        except apsw.ConstraintError:
-            return None
-        except apsw.IOError as error:
-            if connection is self.group_of:
-                raise
-            # The statement is its own commit.
-            raise self.commit_fault(error) from error
-        return cast(int, version)
+        return (
+            *(row, id, op.key, revision, version, op.payload.codec, expires, inner),
+            *(created, written, op.author, outer, data, previous),
+        )
 
     def _list_keys(self, op: p.ListKeys) -> list[str]:
         if op.at is not None:

@@ -21,7 +21,7 @@ from botwire_core.names import check_prefix, end_of_prefix
 from botwire_core.records import record
 from botwire_core.results import Entry
 from botwire_core.stores.rows import Row
-from botwire_core.stores.sqlite.quick import QuickPaths
+from botwire_core.stores.sqlite.many import QuickMany
 from botwire_core.stores.sqlite.rows import COLUMNS, row_from
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import sample_keys, search_level
@@ -53,7 +53,7 @@ class _Range:
     scan: bool
 
 
-class QuickSearch(QuickPaths):
+class QuickSearch(QuickMany):
     """`Search` without words, in a namespace that is no fork, as it stands now."""
 
     def _search(self, op: p.Search) -> list[Entry]:
