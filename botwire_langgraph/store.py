@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langgraph.store.base import (
@@ -165,13 +165,11 @@ def _write(memory: Memory, op: PutOp) -> Set | Delete:
     key = item_key(op.namespace, op.key)
     if op.value is None:
         return ops.delete(key)
-    try:
-        value = dict(op.value)
-    except (TypeError, ValueError):
+    if not isinstance(op.value, Mapping):
         raise InvalidValueError(
             f"the value of an item is an object, not {type(op.value).__name__}", hint='wrap it: {"value": ...}'
-        ) from None
-    return ops.set(key, value, None if op.ttl is None else op.ttl * 60)
+        )
+    return ops.set(key, dict(op.value), None if op.ttl is None else op.ttl * 60)
 
 
 def _search(memory: Memory, op: SearchOp) -> Search:
