@@ -13,6 +13,7 @@ from typing import Any, Final
 from botwire_core import protocol
 from botwire_core.errors import UnsupportedError
 from botwire_core.protocol import ExportAll, ExportFamily, Import, ImportFamily, Op
+from botwire_core.scopes import ops as scopes
 from botwire_core.wire.annotations import snake_case, structure_of
 from botwire_core.wire.members import Structure, Tagged
 from botwire_core.wire.shapes import Misplaced
@@ -36,10 +37,11 @@ STREAM_TYPES: Final[Mapping[str, type[Op[Any]]]] = {
 
 OP_TYPES: Final[Mapping[str, type[Op[Any]]]] = {
     op_name(kind): kind
-    for kind in map(vars(protocol).__getitem__, protocol.__all__)
+    for module in (protocol, scopes)
+    for kind in map(vars(module).__getitem__, module.__all__)
     if isinstance(kind, type) and issubclass(kind, Op) and kind is not Op and kind not in STREAM_TYPES.values()
 }
-"""Every other op of the protocol, by name."""
+"""Every other op of the protocol and of scopes, by name."""
 
 
 def op_to_json(op: Op[Any]) -> dict[str, Any]:

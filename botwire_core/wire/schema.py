@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from botwire_core import diff, protocol, results
+from botwire_core.scopes import ops as scopes
 from botwire_core.names import MAX_NAMESPACE_CHARACTERS
 from botwire_core.wire.annotations import structure_of
 from botwire_core.wire.ops import OP_TYPES, STREAM_TYPES
@@ -128,7 +129,7 @@ def _one_of(kinds: Any) -> dict[str, Any]:
 
 def _complete(schemas: dict[str, Any]) -> None:
     """Add the records that something refers to."""
-    records = {**vars(protocol), **vars(results), **vars(diff)}
+    records = {**vars(protocol), **vars(results), **vars(diff), **vars(scopes)}
     left = list(schemas.values())
     while left:
         for name in _referred(left.pop()):

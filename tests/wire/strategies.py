@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from botwire_core.codec import Payload, encode
 from botwire_core.protocol import MISSING, Missing, Op, Transact
 from botwire_core.results import Retention
+from botwire_core.scopes import Scope
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = (
@@ -58,6 +59,9 @@ def records(cls: Any) -> st.SearchStrategy[Any]:
     if cls is Retention:
         kept = st.floats(0, 1e9) | st.just(float("inf"))
         return st.builds(Retention, st.integers(1, 1000), kept)
+    if cls is Scope:
+        ids = [name for name in Scope.__match_args__ if name != "trial"]
+        return st.builds(Scope, trial=st.none() | st.integers(0, 999), **{name: st.none() | KEYS for name in ids})
     hints = typing.get_type_hints(cls, localns={"FamilyPart": Any})
     members = {name: of(hints[name], name) for name in cls.__match_args__}
     defaults = {name for name, default in cls.__record_defaults__.items() if get_origin(hints[name]) not in HANDED}
