@@ -9,15 +9,23 @@ from botwire_core.memory import Memory
 from botwire_core.scopes.runs import active_runs
 from botwire_core.store import Store
 from botwire_core.stores.dict import DictStore
+from botwire_core.stores.http import HttpStore
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_core.testing import ManualClock
+from botwire_server.testing import served
 
 
-@pytest.fixture(params=["dict", "sqlite"])
+@pytest.fixture(params=["dict", "sqlite", "http"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
-    made: Store = DictStore(clock=clock) if request.param == "dict" else SqliteStore(tmp_path / "m.db", clock=clock)
-    yield made
-    made.close()
+    kept: Store = SqliteStore(tmp_path / "m.db", clock=clock) if request.param == "sqlite" else DictStore(clock=clock)
+    if request.param != "http":
+        yield kept
+    else:
+        with served(kept) as url:
+            client = HttpStore(url)
+            yield client
+            client.close()
+    kept.close()
 
 
 @pytest.fixture

@@ -180,5 +180,3 @@ def test_many_scopes_leave_nothing_behind(memory: Memory, clock: ManualClock) ->
     assert len(collect(memory.store, "support", now=clock())) == 60
     assert memory.store.run(ListNamespaces()) == before
     assert memory.snapshots() == []
-    inner = memory.store.inner
-    assert inner.newest_row(inner.find(".scopes").lineage, "name/support@v1~r~d1.t0").codec == 0  # type: ignore[attr-defined]
