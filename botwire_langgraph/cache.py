@@ -15,7 +15,7 @@ from botwire_core.errors import StoreCorruptError, TooLargeError
 from botwire_core.flows import Flow, arun_flow, ask, run_flow
 from botwire_core.memory import Memory
 from botwire_core.protocol import Clear, GetMany, Step, Transact
-from botwire_langgraph.quoting import quoted
+from botwire_core.quoting import quoted
 from botwire_langgraph.serializing import default_serializer, framed, packed, unframed, unpacked
 
 __all__ = ["BotWireNodeCache"]

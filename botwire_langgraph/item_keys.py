@@ -12,7 +12,7 @@ from typing import Final
 from langgraph.store.base import InvalidNamespaceError
 
 from botwire_core.names import check_key
-from botwire_langgraph.quoting import quoted, unquoted
+from botwire_core.quoting import quoted, unquoted
 
 __all__ = ["ROOT", "item_key", "namespace_of", "namespace_prefix", "place_of"]
 

@@ -22,10 +22,10 @@ from botwire_core.errors import StoreCorruptError
 from botwire_core.flows import Give, ItemFlow, ask
 from botwire_core.memory import Memory
 from botwire_core.protocol import MISSING, Get, GetMany, ListEntries, ListKeys
+from botwire_core.quoting import quoted
 from botwire_core.records import record
 from botwire_core.results import Entry
 from botwire_langgraph.pieces import joined, pieces_of
-from botwire_langgraph.quoting import quoted
 from botwire_langgraph.serializing import Packed, loaded, unframed, unpacked
 from botwire_langgraph.thread_keys import ROOT, Place, checkpoint_part, piece_key, thread_prefix
 from botwire_langgraph.writing import Asking, place_of_config

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from botwire_langgraph.quoting import short
+from botwire_core.quoting import short
 
 __all__ = ["ROOT", "Place", "checkpoint_part", "piece_key", "thread_prefix"]
 

@@ -241,7 +241,7 @@ def test_the_plugin_declares_all_of_them() -> None:
     assert found == [BotWireStore, BotWireSaver, BotWireNodeCache]
 
 
-MODULES = ["cache", "filters", "item_keys", "namespaces", "pieces", "quoting", "serializing", "store", "thread_keys"]
+MODULES = ["cache", "filters", "item_keys", "namespaces", "pieces", "serializing", "store", "thread_keys"]
 
 
 @pytest.mark.parametrize("name", MODULES)
