@@ -46,5 +46,13 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     if request.param == "run":
         yield lambda store, op: store.run(op)
         return
+    used: list[HttpStore] = []
     with asyncio.Runner() as runner:
-        yield lambda store, op: runner.run(store.arun(op))
+
+        def run_async(store: HttpStore, op: Op[Any]) -> Any:
+            used.append(store)
+            return runner.run(store.arun(op))
+
+        yield run_async
+        for store in used:
+            runner.run(store.aclose())

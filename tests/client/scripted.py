@@ -135,18 +135,28 @@ def serving(
     started: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 
+    writers: list[asyncio.StreamWriter] = []
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> object:
+        writers.append(writer)
+        return talk(reader, writer)
+
     async def main() -> None:
         stop = asyncio.Event()
-        server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=2**20, ssl=context)  # type: ignore[arg-type]
+        server = await asyncio.start_server(begin, "127.0.0.1", 0, limit=2**20, ssl=context)  # type: ignore[arg-type]
         started.append((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
         ready.set()
         await stop.wait()
         server.close()
+        await _settled()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in others:
                 task.cancel()
             await asyncio.wait(others)
-            await asyncio.sleep(0)  # what was accepted meanwhile begins
+            await _settled()
+        for writer in writers:
+            writer.transport.abort()  # what nobody reads any more would be kept to be sent
+        await _settled()
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
@@ -157,6 +167,12 @@ def serving(
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+async def _settled() -> None:
+    """Let what was accepted begin, and what was closed come to its end."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def _talk(server: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

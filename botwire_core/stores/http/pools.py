@@ -24,7 +24,7 @@ from botwire_core.stores.http.requests import Requests
 
 __all__ = ["BROKEN", "IDLE_SECONDS", "KEPT", "Pool"]
 
-KEPT: Final = 32
+KEPT: Final = 100
 """How many idle connections to a server are kept."""
 IDLE_SECONDS: Final = 9.0
 """Less than the ten after which our server closes a connection on which nothing comes."""
@@ -62,6 +62,9 @@ class Pool:
             response = line.connection.handle_request(request)
         except BROKEN as error:
             raise no_answer(error) from error
+        except BaseException:
+            line.connection.close()
+            raise
 
         def close() -> None:
             response.close()

@@ -22,7 +22,7 @@ from botwire_core.stores.http.spool import Spool
 
 __all__ = ["AsyncPool", "pieces_of"]
 
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = KEPT
 
 
 @record
@@ -47,20 +47,21 @@ class AsyncPool:
         Raises:
             NotSent, NoAnswer: there is none.
         """
-        sent = False
+        line: _Line | None = None
         try:
             async with asyncio.timeout(seconds):
                 await self._room.acquire()
                 try:
                     line = self._take(endpoint) or await self._connect(endpoint)
-                    sent = True
                     body = pieces_of(ask.body) if isinstance(ask.body, Spool) else None
                     response = await line.connection.handle_async_request(self._requests.core(ask, endpoint, body))
                 except BaseException:
                     self._room.release()
+                    if line is not None:
+                        line.stream.close()  # httpcore leaves it open where it is cancelled before it has begun
                     raise
         except BROKEN as error:
-            if not sent:
+            if line is None:
                 raise NotSent("no connection within the time there was") from error
             raise no_answer(error) from error
 

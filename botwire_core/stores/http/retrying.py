@@ -17,6 +17,7 @@ from botwire_core.errors import (
     InvalidValueError,
     RequestRunningError,
     StoreUnavailableError,
+    TooLargeError,
 )
 from botwire_core.flows import Wait
 from botwire_core.records import record
@@ -122,6 +123,10 @@ class Attempts:
                         raise _unknown(ask, endpoint, _refused(answer))
                     self._budget.give_back(taken)
                     return answer
+            except TooLargeError as error:
+                if ask.changes:
+                    raise _unknown(ask, endpoint, error) from error
+                raise
             except NotSent as error:
                 failure = _Failure(error)
                 self.endpoints.leave(endpoint)

@@ -183,7 +183,7 @@ def split_clients(
     pair = http_client if isinstance(http_client, tuple) else (http_client,)
     sync = [one for one in pair if isinstance(one, httpx.Client)]
     other = [one for one in pair if isinstance(one, httpx.AsyncClient)]
-    if len(sync) + len(other) != len(pair) or len(sync) > 1 or len(other) > 1:
+    if len(sync) + len(other) != len(pair) or not pair or len(sync) > 1 or len(other) > 1:
         raise TypeError("http_client is an httpx.Client, an httpx.AsyncClient, or a pair of one of each")
     return (sync[0] if sync else None), (other[0] if other else None)
 
