@@ -32,7 +32,7 @@ from report import Case, Goal, Report, parser
 GET_SCRIPT = """
 local n = 0
 request = function()
-  n = (n * 7 + 13) % 1000
+  n = (n + 7) % 1000
   return wrk.format("GET", string.format("/memory/%s/user%%05d:fact", n))
 end
 """
@@ -41,7 +41,7 @@ local n = 0
 local body = '%s'
 local headers = { ["Content-Type"] = "application/json" }
 request = function()
-  n = (n * 7 + 13) %% 1000
+  n = (n + 7) %% 1000
   return wrk.format("PUT", string.format("/memory/%s/user%%05d:fact", n), headers, body)
 end
 """
