@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from botwire_core import diff, protocol, results
-from botwire_core.scopes import ops as scopes
 from botwire_core.names import MAX_NAMESPACE_CHARACTERS
+from botwire_core.scopes import ops as scopes
 from botwire_core.wire.annotations import structure_of
 from botwire_core.wire.ops import OP_TYPES, STREAM_TYPES
 from botwire_core.wire.problems import Problem, problem
