@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, Runtime
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import SystemMessage
 
 from botwire_core.adapters import as_memory
@@ -18,9 +18,12 @@ from botwire_core.remembering.showing import MAX_BYTES, MAX_ITEMS, as_text, chec
 from botwire_langchain.runtime import memory_of_run
 from botwire_langchain.tools import DEFAULT_NAMESPACE
 
+if TYPE_CHECKING:
+    from langchain.agents.middleware import Runtime
+
 __all__ = ["BotWireMemoryMiddleware", "MemoryOfRun"]
 
-MemoryOfRun: TypeAlias = Callable[[Runtime[Any]], Memory | str]
+MemoryOfRun: TypeAlias = "Callable[[Runtime[Any]], Memory | str]"
 """Gives the memory, or the name of the namespace, that a run of an agent has."""
 
 _OPENING: Final = (
@@ -90,7 +93,7 @@ class BotWireMemoryMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ModelResponse[Any]:
         """Let the model answer with what is remembered before its eyes."""
         memory = self._memory_for(request)
-        found = memory.get_many(self.keys)
+        found = memory.get_many(self.keys) if self.keys else {}
         for prefix in self.prefixes:
             found |= {entry.key: entry.value for entry in memory.entries(prefix, limit=self.max_items + 1)}
         return handler(self._with(request, found))
@@ -100,7 +103,7 @@ class BotWireMemoryMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ModelResponse[Any]:
         """Async twin of `wrap_model_call`."""
         memory = self._memory_for(request)
-        found = await memory.aget_many(self.keys)
+        found = await memory.aget_many(self.keys) if self.keys else {}
         for prefix in self.prefixes:
             found |= {entry.key: entry.value async for entry in memory.aentries(prefix, limit=self.max_items + 1)}
         return await handler(self._with(request, found))

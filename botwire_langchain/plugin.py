@@ -28,6 +28,6 @@ def botwire_adapters() -> Iterable[AdapterSpec]:
             "langchain",
             provides={"middleware": "botwire_langchain.middleware:BotWireMemoryMiddleware"},
             needs="langchain",
-            install="langchain>=1.0",
+            install="langchain>=1.2.10",
         ),
     ]

@@ -1,6 +1,6 @@
 """Tools whose memory depends on the run: which user it is for, as the agent's runtime tells."""
 
-from __future__ import annotations
+# Annotations are objects here and not text: langchain-core 1.4 and older see no runtime that text names.
 
 from collections.abc import Callable
 from typing import Any

@@ -101,7 +101,7 @@ def _binder(memory: Memory | str | MemoryOfRuntime | None) -> Callable[..., tupl
             if error.name != "langchain":
                 raise
             raise MissingExtraError(
-                "tools that know the runtime need langchain: pip install 'langchain>=1.0'"
+                "tools that know the runtime need langchain: pip install 'langchain>=1.2.10'"
             ) from error
         return bind_to_runtime(memory)
     opened = as_memory(memory, DEFAULT_NAMESPACE)
