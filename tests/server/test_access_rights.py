@@ -184,6 +184,20 @@ async def test_a11_fork_on_a_base_covers_its_forks_that_are_named_after_it(desk:
     assert not await desk.may(desk.known("a:fork"), p.Get("a@v1", "key")), "without read on the base"
 
 
+async def test_a11_a_list_shows_the_forks_that_are_named_after_a_base(desk: Desk) -> None:
+    put(desk.store, "a", "a@v1", "x@of-a")
+    desk.store.run(p.Fork("a@v1", "a@v1~copy"))
+    put(desk.store, "a@foreign")
+    who = desk.known("a:read,fork")
+    for op, expected in (
+        (p.ListNamespaces(), ["a", "a@v1", "a@v1~copy"]),
+        (p.ListNamespaces("a@v1~"), ["a@v1~copy"]),
+        (p.ListNamespaces("x"), []),
+    ):
+        found = await desk.access.visible(who, op, desk.store.run(op))
+        assert [info.name for info in found] == expected
+
+
 async def test_a11_a_namespace_that_only_looks_like_a_fork_stays_closed(desk: Desk) -> None:
     put(desk.store, "a")
     put(desk.store, "a@foreign")
