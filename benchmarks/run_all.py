@@ -35,10 +35,15 @@ SCRIPTS: dict[str, list[str]] = {
     "depth": ["bench_depth.py", "--rounds", "30"],
     "forks": ["bench_forks.py", "--rounds", "20"],
     "import": ["bench_import.py", "--rounds", "15"],
+    "http": ["bench_http.py", "--rounds", "15"],
 }
 
 # "large" has none: the goals are for 100,000 keys of 200 B.
-GOALS = {"goals-core": ["embedded", "peers", "batches", "chat", "import"], "goals-forks": ["depth", "forks"]}
+GOALS = {
+    "goals-core": ["embedded", "peers", "batches", "chat", "import"],
+    "goals-forks": ["depth", "forks"],
+    "goals-http": ["http"],
+}
 
 
 def run(options: argparse.Namespace, results: Path) -> None:
