@@ -36,6 +36,7 @@ SCRIPTS: dict[str, list[str]] = {
     "forks": ["bench_forks.py", "--rounds", "20"],
     "import": ["bench_import.py", "--rounds", "15"],
     "http": ["bench_http.py", "--rounds", "15"],
+    "scopes": ["bench_scopes.py", "--rounds", "40"],
 }
 
 # "large" has none: the goals are for 100,000 keys of 200 B.
@@ -43,6 +44,7 @@ GOALS = {
     "goals-core": ["embedded", "peers", "batches", "chat", "import"],
     "goals-forks": ["depth", "forks"],
     "goals-http": ["http"],
+    "goals-scopes": ["scopes"],
 }
 
 
