@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_classic.storage import EncoderBackedStore, create_kv_docstore
 from langchain_core.documents import Document
-from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.embeddings import Embeddings
 from langchain_core.stores import InMemoryByteStore
 
 from botwire import InvalidKeyError, InvalidValueError, Memory, TooLargeError
@@ -172,17 +172,25 @@ def test_a_document_store_keeps_documents(store: BotWireByteStore) -> None:
     ]  # fmt: skip
 
 
+class Lengths(Embeddings):
+    """Embeddings that are told apart by their length, and that remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.asked += texts
+        return [[float(len(text)), 0.1] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
 def test_embeddings_are_computed_once(store: BotWireByteStore) -> None:
-    class Counted(DeterministicFakeEmbedding):
-        asked: list[str] = []  # noqa: RUF012  # a field of a pydantic model
-
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            self.asked.extend(texts)
-            return super().embed_documents(texts)
-
-    inner = Counted(size=8)
-    cached = CacheBackedEmbeddings.from_bytes_store(inner, store, namespace="fake-", key_encoder="sha256")
+    inner = Lengths()
+    cached = CacheBackedEmbeddings.from_bytes_store(inner, store, namespace="lengths-", key_encoder="sha256")
     first = cached.embed_documents(["tea", "cake"])
+    assert first == [[3.0, 0.1], [4.0, 0.1]]
     assert asyncio.run(cached.aembed_documents(["cake", "tea"])) == first[::-1]
     assert inner.asked == ["tea", "cake"]
 
