@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from botwire_core.errors import BotWireError
+from botwire_core.protocol import MISSING, Get, Op
 from botwire_core.store import Store
 from botwire_core.stores.dict import DictStore
 from botwire_core.wire.ops import op_from_json
@@ -83,8 +84,8 @@ def reply(
 
 
 def result(value: object) -> bytes:
-    """The answer to one op."""
-    return reply({"results": [{"result": value}]})
+    """The answer to one op; where it is a value, also that of the route of one entry."""
+    return reply({"results": [{"result": value}], **(value if isinstance(value, dict) else {})})
 
 
 def problem(status: int, code: str, headers: dict[str, str] | None = None, **members: object) -> bytes:
@@ -109,7 +110,12 @@ def on(store: Store) -> Script:
 
     def run(got: Got) -> bytes:
         try:
-            op = op_from_json(parse(got.body)["ops"][0])
+            if got.method == "GET":
+                op: Op[Any] = Get(*got.target.rsplit("/", 2)[1:])
+                if store.run(op) is MISSING:
+                    return problem(404, "not_found")
+            else:
+                op = op_from_json(parse(got.body)["ops"][0])
             return result(result_to_json(op, store.run(op)))
         except BotWireError as error:
             told = problem_of(error)

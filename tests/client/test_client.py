@@ -25,6 +25,7 @@ from botwire_core.connect import connect
 from botwire_core.errors import (
     CommitUnknownError,
     ForbiddenError,
+    InvalidNamespaceError,
     InvalidValueError,
     StoreUnavailableError,
     TooLargeError,
@@ -32,9 +33,12 @@ from botwire_core.errors import (
     UnsupportedError,
 )
 from botwire_core.memory import Memory
-from botwire_core.protocol import Get, Increment, Set
+from botwire_core.protocol import MISSING, Get, Increment, Set
+from botwire_core.stores.dict import DictStore
 from botwire_core.stores.http import HttpStore, incoming
 from botwire_core.stores.http.addresses import parse_urls
+from botwire_server.config import ServerConfig
+from botwire_server.testing import served
 
 GET = Get("space", "k")
 COUNT = Increment("space", "n")
@@ -188,7 +192,8 @@ memory.close()
 
 async def test_a_cancelled_read_leaves_its_answer_to_nobody(opened: Open) -> None:
     def script(got: Got) -> Step:
-        key = got.body.split(b'"key":"')[1].split(b'"')[0].decode()
+        in_body = got.body.partition(b'"key":"')[2].partition(b'"')[0].decode()
+        key = in_body or got.target.rpartition("/")[2]
         return result({"value": key}) if key != "slow" else Silence()
 
     with scripted(script=script) as server:
@@ -378,3 +383,30 @@ def test_a_server_that_is_full_takes_no_longer_than_the_deadline(opened: Open, r
             run(opened(f"http://{host}:{port}", timeout=0.5), COUNT)
         for one in waiting:
             one.close()
+
+
+# --- the quick route of a get -------------------------------------------------------------------------------------
+
+
+def test_a_plain_get_is_a_get_once_the_server_is_known(opened: Open, run: Run) -> None:
+    keys = ["plain", "a:b@c~d.e-f_9", "a/b", ".", "..", ".hidden", "100%", "ü", "a b", "a+b", "a?b", "a#b", "x" * 300]
+    with scripted(script=on_a_dict()) as server:
+        store = opened(server.url)
+        for key in keys:
+            assert run(store, Get("space", key)) is MISSING
+            run(store, Set("space", key, encode(key)))
+            assert run(store, Get("space", key)) == key
+        quick = {got.target for got in server.got if got.method == "GET"}
+        assert quick == {"/memory/space/plain", "/memory/space/a:b@c~d.e-f_9"}
+        with pytest.raises(InvalidNamespaceError):
+            run(store, Get("a/b", "k"))
+
+
+def test_what_a_get_finds_is_what_was_set(opened: Open, run: Run) -> None:
+    with served(DictStore(), ServerConfig(log_requests=False)) as url:
+        store = opened(url)
+        for value in (None, 10**30, -0.0, "ü\x00", b"\x00\xff", [{"value": 1, "encoding": "base64"}], {}):
+            run(store, Set("space", "k", encode(value)))
+            found = run(store, Get("space", "k"))
+            assert (repr(found), type(found)) == (repr(value), type(value))
+        assert run(store, Get("space", "absent")) is MISSING

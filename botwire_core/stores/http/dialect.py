@@ -10,7 +10,7 @@ from botwire_core.records import record
 from botwire_core.stores.http import native
 from botwire_core.stores.http.exchanges import Exchange
 
-__all__ = ["NATIVE", "Dialect", "first_service"]
+__all__ = ["NATIVE", "UNKNOWN", "Dialect", "first_service"]
 
 
 @record
@@ -25,7 +25,9 @@ class Dialect:
     exchange: Callable[[Op[Any]], Exchange[Any]]
 
 
-NATIVE: Final = Dialect("BotWire", frozenset({"history"}), native.exchange)
+UNKNOWN: Final = Dialect("not known yet", frozenset({"history"}), native.exchange)
+"""What is spoken first. Only our own server has the route that it uses, and so it shows who answers."""
+NATIVE: Final = Dialect("BotWire", frozenset({"history"}), native.quick_exchange)
 
 
 def first_service() -> Dialect:

@@ -37,6 +37,10 @@ class Close:
     incoming: Any
 
 
+class _Left(BaseException):
+    """Nobody wants more of a flow. GeneratorExit will not do: it closes an inner flow, which may then yield nothing."""
+
+
 Action: TypeAlias = Send | Wait | Work | Receive | Close
 HttpFlow: TypeAlias = Generator[Any, Any, R]
 """Logic that yields actions, or `Give`, and ends with a result."""
@@ -87,10 +91,10 @@ class Driver:
     def _end(self, flow: HttpFlow[None]) -> None:
         """Let a flow that is left in the middle close what it holds."""
         try:
-            action = flow.throw(GeneratorExit)
+            action = flow.throw(_Left())
             while True:
                 action = flow.send(self._do(action))
-        except (StopIteration, GeneratorExit):
+        except (StopIteration, _Left):
             pass
 
     def _do(self, action: Action) -> Any:
@@ -152,10 +156,10 @@ class AsyncDriver:
 
     async def _end(self, flow: HttpFlow[None]) -> None:
         try:
-            action = flow.throw(GeneratorExit)
+            action = flow.throw(_Left())
             while True:
                 action = flow.send(await self._do(action))
-        except (StopIteration, GeneratorExit):
+        except (StopIteration, _Left):
             pass
 
     async def _do(self, action: Action) -> Any:

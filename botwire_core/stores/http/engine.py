@@ -14,7 +14,7 @@ from botwire_core.errors import StoreBusyError, StoreUnavailableError
 from botwire_core.protocol import ListChanges, Op
 from botwire_core.results import ChangePage
 from botwire_core.stores.http.addresses import Endpoints
-from botwire_core.stores.http.dialect import NATIVE, Dialect, first_service
+from botwire_core.stores.http.dialect import NATIVE, UNKNOWN, Dialect, first_service
 from botwire_core.stores.http.driving import AsyncDriver, Driver, HttpFlow
 from botwire_core.stores.http.means import Means
 from botwire_core.stores.http.native import OtherDialect, is_read
@@ -46,7 +46,7 @@ class Engine:
     @property
     def features(self) -> frozenset[str]:
         """What the server has beyond the core ops, as far as it is known."""
-        return (self._dialect or NATIVE).features
+        return (self._dialect or UNKNOWN).features
 
     def run(self, op: Op[R]) -> R:
         """Run an op and give its result."""
@@ -86,7 +86,7 @@ class Engine:
             raise StoreBusyError("a write in the middle of an import", hint="write before it, or after it")
         deadline = self._attempts.clock() + self._timeout
         try:
-            result = yield from self._requests(self._dialect or NATIVE, op, deadline)
+            result = yield from self._requests(self._dialect or UNKNOWN, op, deadline)
         except OtherDialect:
             dialect = yield from self._learn(deadline)
             return (yield from self._requests(dialect, op, deadline))

@@ -1,12 +1,15 @@
-"""The dialect of our own server: every op is one `POST /v1/ops`."""
+"""The dialect of our own server: every op is one `POST /v1/ops`, but that a plain get is a GET."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, Final, TypeVar, cast
 
 from botwire_core import protocol as p
+from botwire_core.codec import from_portable
 from botwire_core.errors import BotWireError, CommitUnknownError, StoreUnavailableError
+from botwire_core.names import check_namespace
 from botwire_core.protocol import Op
 from botwire_core.stores.http.exchanges import Answer, Ask, Exchange
 from botwire_core.stores.http.retrying import members_of
@@ -15,9 +18,12 @@ from botwire_core.wire.problems import error_from
 from botwire_core.wire.results import result_from_json
 from botwire_core.wire.text import dump, parse
 
-__all__ = ["OtherDialect", "exchange", "is_read", "new_key", "refused"]
+__all__ = ["OtherDialect", "exchange", "is_read", "new_key", "quick_exchange", "refused"]
 
 R = TypeVar("R")
+
+# What no proxy on the way spells in another manner; every other key travels in the body.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]{0,200}", re.ASCII)
 
 _READS: Final = frozenset(
     {
@@ -60,6 +66,28 @@ def exchange(op: Op[R]) -> Exchange[R]:
     except (TypeError, KeyError, ValueError, BotWireError) as error:
         raise _not_understood(reads) from error
     return cast(R, result)
+
+
+def quick_exchange(op: Op[R]) -> Exchange[R]:
+    """The same for a server that is known to be ours: to get one value, its quickest route takes half as long."""
+    path = _plain_path(op) if type(op) is p.Get and op.at is None else None
+    if path is None:
+        return (yield from exchange(op))
+    answer = yield Ask("GET", path, parse=parse)
+    if answer.status == 200:
+        try:
+            return cast(R, from_portable(answer.parsed))
+        except (TypeError, ValueError) as error:
+            raise _not_understood(True) from error
+    if answer.status == 404 and (members_of(answer) or {}).get("code") == "not_found":
+        return cast(R, p.MISSING)
+    raise refused(answer, True)
+
+
+def _plain_path(op: p.Get) -> str | None:
+    if type(op.key) is str and _PLAIN.fullmatch(op.key) and _PLAIN.fullmatch(check_namespace(op.namespace)):
+        return f"/memory/{op.namespace}/{op.key}"
+    return None
 
 
 def refused(answer: Answer, reads: bool) -> Exception:

@@ -58,7 +58,6 @@ class Requests:
             headers: Iterable[tuple[str, str | None]] = (
                 ("Host", endpoint.authority),
                 ("User-Agent", self._agent),
-                ("Accept", "application/json"),
                 ("Accept-Encoding", "identity"),
                 ("Authorization", endpoint.login if self._token is None else f"Bearer {self._token}"),
             )
