@@ -68,7 +68,7 @@ class QuickSearch(QuickMany):
         place = self._range(view[0].space, op.prefix)
         try:
             if op.where is None:
-                rows = self._newest(place, offset + limit)
+                rows = self._search_newest(place, offset + limit)
                 return [self._entry(op.namespace, row) for row in rows[offset : offset + limit]]
             possible = self._possible(place, op.where, offset + limit)
             found = (row for row in possible if matches(self._value(op.namespace, row)))
@@ -83,7 +83,7 @@ class QuickSearch(QuickMany):
         rows, keys = self.one(sample_keys(bool(prefix), end is not None), (space, prefix, end, enough))
         return _Range(space, prefix, end, rows == enough and rows < _VERSIONS * keys)
 
-    def _newest(self, place: _Range, count: int) -> list[Row]:
+    def _search_newest(self, place: _Range, count: int) -> list[Row]:
         """At least so many of the newest rows, in their order; fewer where there are no more."""
         wanted = count + _MORE
         rows = [self._row(id) for id in self._ids(place, (), 0, wanted, exact=False)]
