@@ -1,11 +1,13 @@
-"""What an adapter is given in place of a memory, and the memory that it means."""
+"""What an adapter is given in place of a memory, the memory that it means, and how that is written down."""
 
 from __future__ import annotations
+
+import re
 
 from botwire_core.errors import InvalidValueError
 from botwire_core.memory import Memory
 
-__all__ = ["as_memory"]
+__all__ = ["as_memory", "url_of"]
 
 
 def as_memory(memory: Memory | str | None, namespace: str) -> Memory:
@@ -32,3 +34,18 @@ def as_memory(memory: Memory | str | None, namespace: str) -> Memory:
         f"memory: {type(memory).__name__} is neither a Memory nor the name of a namespace",
         hint='pass Memory("name"), or the name alone',
     )
+
+
+def url_of(memory: Memory) -> str | None:
+    """Give the URL by which another process opens the store of a memory; None for the usual store.
+
+    It holds no token, and nobody's name and password. A memory that no other process can open, since it was made
+    from a store object or shows a moment in the past, has a URL that nothing opens.
+
+    >>> url_of(Memory("support", "https://ana:secret@memory.example.com"))
+    'https://memory.example.com'
+    """
+    if memory._lent or memory.as_of is not None:  # noqa: SLF001 - the core's own
+        return "in-process:"
+    url = memory._url  # noqa: SLF001 - the core's own
+    return None if url is None else re.sub(r"://[^/?#]*@", "://", url)

@@ -20,7 +20,11 @@ SHIPPED_STORES: Final = {
 }
 """The stores of the core: which function opens the URLs of a scheme. No plugin can take one of these over."""
 
-SHIPPED_PLUGINS: Final = {"langchain": "botwire_langchain.plugin", "langgraph": "botwire_langgraph.plugin"}
+SHIPPED_PLUGINS: Final = {
+    "langchain": "botwire_langchain.plugin",
+    "langgraph": "botwire_langgraph.plugin",
+    "crewai": "botwire_crewai.plugin",
+}
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
 
 SCOPE_PROVIDERS: Final[dict[str, str]] = {}

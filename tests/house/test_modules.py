@@ -15,6 +15,8 @@ from botwire_core import errors
 MAX_LINES = 400
 # The ops, one after the other: a page that is read from top to end, and whose docstrings are the specification.
 LONGER = {"botwire_core/protocol.py": 550}
+# Frameworks that cannot be installed beside the others; their steps in .ci/run test these modules too.
+APART = {"crewai"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=shown)
@@ -27,9 +29,14 @@ def test_a_module_is_short_and_says_what_it_is(path: Path) -> None:
 def test_a_module_names_what_is_public_and_has_it(path: Path) -> None:
     if not [node for node in parsed(path).body if not isinstance(node, ast.Expr)]:
         return  # only a docstring: nothing to name
-    module = importlib.import_module(module_name(path))
+    try:
+        module = importlib.import_module(module_name(path))
+        missing = [name for name in module.__all__ if not hasattr(module, name)]
+    except ModuleNotFoundError as error:
+        if error.name not in APART:
+            raise
+        pytest.skip(f"{error.name} is tested in an environment of its own")
     assert len(set(module.__all__)) == len(module.__all__)
-    missing = [name for name in module.__all__ if not hasattr(module, name)]
     assert not missing
 
 

@@ -28,6 +28,10 @@ SHIPPED = [
     PluginStatus("langchain", "botwire", "langchain: chat_history, byte_store, cache, tools", "ready"),
     PluginStatus("langchain", "botwire", "langchain: middleware", "ready"),
     PluginStatus("langgraph", "botwire", "langgraph: store, checkpointer, cache", "ready"),
+    PluginStatus(
+        "crewai", "botwire", "crewai: tools, flow_persistence, install", "missing", "botwire[crewai]",
+        "crewai is not installed",
+    ),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore
