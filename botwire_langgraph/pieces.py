@@ -61,6 +61,8 @@ def pieces_of(members: dict[str, Any]) -> list[Piece] | None:
 
 def cut(data: bytes, known: Sequence[Piece], longest: int = LONGEST) -> tuple[list[Piece], dict[str, bytes], bytes]:
     """The pieces of a value, those of them that are not known yet, and the bytes that stay in the row."""
+    if len(data) <= 2 * _END:
+        return [], {}, data
     body = data[_END:-_END]
     kept: list[Piece] = []
     start = 0
@@ -75,7 +77,7 @@ def cut(data: bytes, known: Sequence[Piece], longest: int = LONGEST) -> tuple[li
     while start < len(body):
         lengths.append(min(len(body) - start, longest))
         start += lengths[-1]
-    stay = min(len(kept), _make_fewer(lengths))
+    stay = min(len(kept), _make_fewer(lengths, longest))
     new: dict[str, bytes] = {}
     pieces = kept[:stay]
     start = sum(piece.length for piece in pieces)
@@ -103,7 +105,7 @@ def joined(pieces: Iterable[Piece], parts: dict[str, bytes], rest: bytes) -> byt
     return b"".join([rest[:_END], *body, rest[_END:]])
 
 
-def _make_fewer(lengths: list[int]) -> int:
+def _make_fewer(lengths: list[int], longest: int) -> int:
     """Join lengths at the end where eight are of one size, in place; gives how many from the start are as they were."""
     same = len(lengths)
     while lengths and lengths[-1] < FULL:
@@ -111,7 +113,7 @@ def _make_fewer(lengths: list[int]) -> int:
         run = 0
         while run < len(lengths) and _size(lengths[-1 - run]) <= size and lengths[-1 - run] < FULL:
             run += 1
-        if run < _TOGETHER:
+        if run < _TOGETHER or sum(lengths[-run:]) > longest:
             break
         lengths[-run:] = [sum(lengths[-run:])]
         same = min(same, len(lengths) - 1)

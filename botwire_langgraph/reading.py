@@ -241,6 +241,8 @@ def stored_checkpoint(key: str, row: Value, serde: SerializerProtocol) -> Stored
         )
         if not all(isinstance(one, dict) for one in (checkpoint, versions, metadata, values)):
             raise TypeError
+        if not isinstance(made.id, str):
+            raise TypeError
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreCorruptError(
             f"what is stored at {key!r} is no checkpoint",

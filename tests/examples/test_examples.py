@@ -36,6 +36,11 @@ PRINTED = {
         "I want 2 cups. -> Ordered, to Porto. (message 8 of the thread)",
         "as memory has it: Porto {'state': 'open'}",
     ),
+    "langgraph_fork_a_thread": (
+        "formal: [\"Hi, it's Ana.\", 'How can I help?', 'Where is my order?', 'Good day, Ana.",
+        "brief:  [\"Hi, it's Ana.\", 'How can I help?', 'Where is my order?', '48213: on its way.']",
+        "threads: ['ana', 'ana-for-review']",
+    ),
     "fork_and_promote": ('+ contact: "e-mail"', '- city: "Porto"', "promoted: ['customer:ana', 'chat:ana/"),
 }
 
