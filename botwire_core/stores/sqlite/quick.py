@@ -21,7 +21,7 @@ from botwire_core.results import Entry, Stats
 from botwire_core.stores.base import expiry
 from botwire_core.stores.rows import Row
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum, row_from
+from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import (
     MAX_LEVELS,
@@ -37,6 +37,7 @@ __all__ = ["VERSION", "QuickPaths"]
 VERSION = 4
 """The place of the version among the columns of a row to set."""
 _PRUNE_EVERY = 16
+_UNKNOWN = object()
 _DAY = 86_400_000_000
 
 
@@ -96,10 +97,34 @@ class QuickPaths(Retainer):
             raise self._damaged(namespace, key) from error
 
     def _get_entry(self, op: p.GetEntry) -> Entry | None:
-        namespace, key = op.namespace, op.key
-        known = None if op.at is not None else self._gets.get(namespace) or self._learn(namespace)
+        row = self._standing(op.namespace, op.key, op.at)
+        if row is None:
+            return None
+        if row is _UNKNOWN:
+            with self.consistent():
+                return super()._get_entry(op)
+        assert isinstance(row, Row)
+        try:
+            value = values.loads(row.data) if row.codec == JSON else values.decode(row.codec, row.data)
+        except ValueError as error:
+            raise self._damaged(op.namespace, op.key) from error
+        made = from_microseconds(row.created)
+        changed = made if row.updated == row.created else from_microseconds(row.updated)
+        expires = None if row.expires is None else from_microseconds(row.expires)
+        return Entry(row.key, value, row.version, row.revision, made, changed, expires, row.author)
+
+    def live_row(self, namespace: str, key: str, at: int | None) -> Row | None:
+        row = self._standing(namespace, key, at)
+        if row is _UNKNOWN:
+            return super().live_row(namespace, key, at)
+        assert row is None or isinstance(row, Row)
+        return row
+
+    def _standing(self, namespace: str, key: str, at: int | None) -> object:
+        """The row that stands at a key, None where there is none, or `_UNKNOWN` where the derived way has to tell."""
+        known = None if at is not None else self._gets.get(namespace) or self._learn(namespace)
         if known is None:
-            return self._derived_entry(op)
+            return _UNKNOWN
         try:
             raw = key.encode()
         except (UnicodeEncodeError, AttributeError):
@@ -109,7 +134,7 @@ class QuickPaths(Retainer):
         found = self._connections.point()(get_entry_in_space(ancestors), (known[0], key, namespace, *known[4])).get
         if found is None:
             self._gets.pop(namespace, None)
-            return self._derived_entry(op)
+            return _UNKNOWN
         space, revision, codec, gone, inner, data, id, version, created, updated, author, outer = found
         if not codec:
             check_key(key)
@@ -118,42 +143,15 @@ class QuickPaths(Retainer):
             intact = checksum(space, raw, revision, codec, gone, data) == inner and (
                 outer_checksum(id, version, created, updated, author) == outer
             )
-        except (AttributeError, TypeError, struct_error):
+        except (AttributeError, TypeError, struct_error):  # a flipped bit can make a column of another type
             intact = False
         if not intact:
             raise self._damaged(namespace, key)
-        now = self._now()
-        if (gone is not None and gone <= now) or (known[1] is not None and known[1] <= now):
-            return None
-        try:
-            value = values.loads(data) if codec == JSON else values.decode(codec, data)
-        except ValueError as error:
-            raise self._damaged(namespace, key) from error
-        made = from_microseconds(created)
-        changed = made if updated == created else from_microseconds(updated)
-        expires = None if gone is None else from_microseconds(gone)
-        return Entry(key, value, version, revision, made, changed, expires, author)
-
-    def _derived_entry(self, op: p.GetEntry) -> Entry | None:
-        with self.consistent():
-            return super()._get_entry(op)
-
-    def live_row(self, namespace: str, key: str, at: int | None) -> Row | None:
-        known = None if at is not None else self._gets.get(namespace) or self._learn(namespace)
-        if known is None:
-            return super().live_row(namespace, key, at)
-        ancestors = len(known[4]) // 2
-        values = known[0], check_key(key), namespace, *known[4]
-        found = self._connections.point()(get_entry_in_space(ancestors), values).get
-        if found is None:
-            self._gets.pop(namespace, None)
-            return super().live_row(namespace, key, at)
-        space, revision, codec, gone, inner, data, id, version, created, updated, author, outer = found
-        if not codec:
-            return None
-        row = row_from((id, space, key, revision, version, codec, gone, inner, created, updated, author, outer, data))
-        now = self._now()
-        return row if row.live(now) and (known[1] is None or known[1] > now) else None
+        if gone is not None or known[1] is not None:
+            now = self._now()
+            if (gone is not None and gone <= now) or (known[1] is not None and known[1] <= now):
+                return None
+        return Row(key, version, revision, codec, data, created, updated, gone, author)
 
     def _learn(self, namespace: str) -> tuple[int, int | None, str, str, tuple[int, ...]] | None:
         """How to reach a namespace; None where it is not there, or deeper than one statement can look."""
