@@ -28,9 +28,15 @@ class Limits:
 class Store(Protocol):
     """Runs ops. Safe to use from many threads and event loops at once."""
 
-    features: frozenset[str]
-    """What it has beyond the core ops: "history" (forks, the past, diff, merge, purge, watch), "service"."""
-    limits: Limits
+    @property
+    def features(self) -> frozenset[str]:
+        """What it has beyond the core ops: "history" (forks, the past, diff, merge, purge, watch), "service"."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What it accepts."""
+        ...
 
     def run(self, op: Op[R]) -> R:
         """Run an op and give its result; blocks until it is done."""
