@@ -36,6 +36,7 @@ SCRIPTS: dict[str, list[str]] = {
     "forks": ["bench_forks.py", "--rounds", "20"],
     "import": ["bench_import.py", "--rounds", "15"],
     "http": ["bench_http.py", "--rounds", "15"],
+    "http-client": ["bench_http_client.py", "--rounds", "20"],
     "scopes": ["bench_scopes.py", "--rounds", "40"],
 }
 
@@ -43,7 +44,7 @@ SCRIPTS: dict[str, list[str]] = {
 GOALS = {
     "goals-core": ["embedded", "peers", "batches", "chat", "import"],
     "goals-forks": ["depth", "forks"],
-    "goals-http": ["http"],
+    "goals-http": ["http", "http-client"],
     "goals-scopes": ["scopes"],
 }
 
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace, results: Path) -> None:
             say(f"run {number + 1} of {options.repeat}: {name}")
             command = [sys.executable, *SCRIPTS[name], "--json", str(results / f"{name}-{number}.json")]
             command += options.also_import if name == "import" else []
+            command += ["--theirs", options.theirs] if name == "http-client" and options.theirs else []
             command[1] = str(ROOT / "benchmarks" / command[1])
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (results / "machine.md").write_text(describe(), encoding="utf-8")
