@@ -74,12 +74,12 @@ class BotWireFlowPersistence(FlowPersistence):
     _memory: Memory = PrivateAttr()
 
     def __init__(self, memory: Memory | str | None = None, /, **fields: Any) -> None:
-        if memory is not None:
-            opened = as_memory(memory, DEFAULT_NAMESPACE)
-            fields |= {"namespace": opened.namespace, "url": url_of(opened)}
-        super().__init__(**fields)
+        if memory is None:
+            memory = Memory(fields.get("namespace", DEFAULT_NAMESPACE), fields.get("url"))
+        opened = as_memory(memory, DEFAULT_NAMESPACE)
+        super().__init__(**fields | {"namespace": opened.namespace, "url": url_of(opened)})
         check_ttl(self.ttl)
-        self._memory = opened if memory is not None else Memory(self.namespace, self.url)
+        self._memory = opened
 
     @property
     def memory(self) -> Memory:

@@ -66,7 +66,7 @@ def memory_tools(
 
 def never_cached(arguments: Any = None, result: Any = None) -> bool:
     """Tell CrewAI not to answer a call from its cache: what is remembered may have changed since."""
-    return False  # a function of a module: CrewAI writes down the tools of a crew, with this one by its name
+    return False
 
 
 class MemoryTool(BaseTool):
@@ -86,16 +86,16 @@ class MemoryTool(BaseTool):
     """How many keys an answer lists at most."""
     max_bytes: int = Field(MAX_BYTES, frozen=True)
     """How many bytes of a value or of keys an answer shows at most."""
-    cache_function: SerializableCallable = never_cached
+    cache_function: SerializableCallable = Field(never_cached, exclude=True)
     _memory: Memory = PrivateAttr()
     _action: Action = PrivateAttr()
 
     def __init__(self, memory: Memory | str | None = None, /, **fields: Any) -> None:
-        if memory is not None:
-            opened = as_memory(memory, DEFAULT_NAMESPACE)
-            fields |= {"namespace": opened.namespace, "url": url_of(opened)}
-        super().__init__(**fields)
-        self._memory = opened if memory is not None else Memory(self.namespace, self.url)
+        if memory is None:
+            memory = Memory(fields.get("namespace", DEFAULT_NAMESPACE), fields.get("url"))
+        opened = as_memory(memory, DEFAULT_NAMESPACE)
+        super().__init__(**fields | {"namespace": opened.namespace, "url": url_of(opened)})
+        self._memory = opened
         actions = memory_actions(forget=True, ttl=self.ttl, max_items=self.max_items, max_bytes=self.max_bytes)
         self._action = next(action for action in actions if action.arguments is type(self).arguments())
 
