@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from botwire_core.arguments import check_ttl
 from botwire_core.errors import InvalidValueError
 from botwire_core.records import record, replace
 from botwire_core.scopes.naming import ISOLATIONS, Isolation
 
-__all__ = ["DEFAULT_POLICY", "OnUnscoped", "ScopePolicy", "current_policy", "scope_policy"]
+__all__ = [
+    "DEFAULT_POLICY",
+    "OnUnscoped",
+    "ScopePolicy",
+    "current_policy",
+    "policy_here",
+    "policy_with",
+    "scope_policy",
+]
 
 OnUnscoped: TypeAlias = Literal["adopt", "error", "warn", "base"]
 WEEK: Final = 7 * 86400.0
@@ -50,11 +58,30 @@ class ScopePolicy:
 DEFAULT_POLICY: Final = ScopePolicy()
 
 _policy: ContextVar[ScopePolicy] = ContextVar("botwire_scope_policy", default=DEFAULT_POLICY)
+_said: ContextVar[frozenset[str]] = ContextVar("botwire_scope_policy_said", default=frozenset())
+"""The members that blocks have said, so that a framework's own default never overrules them."""
 
 
 def current_policy() -> ScopePolicy:
     """The policy that holds here."""
     return _policy.get()
+
+
+def policy_with(**defaults: Any) -> ScopePolicy:
+    """The policy that holds here, with these members where no `scope_policy` block has said them."""
+    said = _said.get()
+    return replace(_policy.get(), **{name: value for name, value in defaults.items() if name not in said})
+
+
+@contextmanager
+def policy_here(policy: ScopePolicy) -> Iterator[None]:
+    """Let a whole policy hold in this block, such as the one of the run that a thread works for."""
+    token, said = _policy.set(policy), _said.set(frozenset(ScopePolicy.__match_args__))
+    try:
+        yield
+    finally:
+        _said.reset(said)
+        _policy.reset(token)
 
 
 @contextmanager
@@ -74,11 +101,13 @@ def scope_policy(
     ('datapoint', 'error')
     """
     given = {"isolation": isolation, "seed": seed, "on_unscoped": on_unscoped, "expires_after": expires_after}
-    policy = replace(_policy.get(), **{name: value for name, value in given.items() if value is not None})
-    token = _policy.set(policy)
+    given = {name: value for name, value in given.items() if value is not None}
+    policy = replace(_policy.get(), **given)
+    token, said = _policy.set(policy), _said.set(_said.get() | given.keys())
     try:
         yield policy
     finally:
+        _said.reset(said)
         _policy.reset(token)
 
 

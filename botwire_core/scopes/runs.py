@@ -19,7 +19,7 @@ from botwire_core.scopes.naming import effective_isolation
 from botwire_core.scopes.policy import ScopePolicy
 from botwire_core.scopes.scope import Scope
 
-__all__ = ["ActiveRun", "UnscopedWarning", "active_runs", "run_under_way", "scope_of_unscoped"]
+__all__ = ["ActiveRun", "UnscopedWarning", "active_runs", "policy_of", "run_under_way", "scope_of_unscoped"]
 
 
 class UnscopedWarning(UserWarning):
@@ -38,6 +38,8 @@ class ActiveRun:
     """How many blocks of the process are inside of it."""
     unscoped: int = 0
     """How many operations of code without a scope there were meanwhile."""
+    refused: ScopeError | None = None
+    """The first refusal to such code: a thread may die of it unseen, and a framework swallow it."""
 
 
 _runs: dict[Scope, ActiveRun] = {}
@@ -93,6 +95,21 @@ def scope_of_unscoped() -> tuple[Scope, ScopePolicy] | None:
     with _lock:
         for run in runs:
             run.unscoped += 1
+    try:
+        return _decided(runs)
+    except ScopeError as error:
+        for run in runs:
+            run.refused = run.refused or error
+        raise
+
+
+def policy_of(scope: Scope) -> ScopePolicy | None:
+    """The policy of the run that a scope belongs to, if that run is under way in this process."""
+    run = _runs.get(replace(scope, datapoint_id=None, trial=None))
+    return None if run is None else run.policy
+
+
+def _decided(runs: list[ActiveRun]) -> tuple[Scope, ScopePolicy] | None:
     policies = {run.policy.on_unscoped for run in runs}
     if "error" in policies:
         raise _lost("memory is used outside of every scope while a run is under way")
@@ -102,7 +119,7 @@ def scope_of_unscoped() -> tuple[Scope, ScopePolicy] | None:
         warnings.warn(
             "memory is used outside of every scope while a run is under way, and works on the base",
             UnscopedWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return None
 

@@ -157,11 +157,16 @@ def find_place(here: Scope | Off | None) -> Place | None:
     """
     if isinstance(here, Off):
         return None
-    from botwire_core.scopes.policy import current_policy
+    from botwire_core.scopes.policy import DEFAULT_POLICY, current_policy
 
     policy = current_policy()
     place = here if here is not None else told_scope()
     if place is not None:
+        if here is None and armed.runs and policy is DEFAULT_POLICY:
+            # A thread that a plugin knows to belong to a run has not inherited the policy of it either.
+            from botwire_core.scopes.runs import policy_of
+
+            policy = policy_of(place) or policy
         return None if policy.isolation == "off" else (place, policy)
     if not armed.runs:
         return None
