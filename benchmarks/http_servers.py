@@ -101,7 +101,7 @@ def _loop() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def first_service(port: int, folder: Path) -> None:
-    """A service of the first one's shape: FastAPI, four `def` routes, one table, a connection per thread."""
+    """A service of the first one's shape, as it starts by default: FastAPI, four `def` routes, a table, FULL."""
     import json
 
     import uvicorn
@@ -152,7 +152,7 @@ def first_service(port: int, folder: Path) -> None:
         newest = "SELECT key FROM entries WHERE space = ? ORDER BY updated DESC LIMIT 1000"
         return {"namespace": space, "keys": [key for (key,) in connection().execute(newest, (space,))]}
 
-    uvicorn.run(app, port=port, log_level="warning", access_log=False)
+    uvicorn.run(app, port=port)
 
 
 SERVERS: dict[str, Callable[[int, Path], None]] = {
