@@ -32,6 +32,7 @@ SCRIPTS: dict[str, list[str]] = {
     "peers": ["bench_embedded.py", "--rounds", "15", "--peers"],
     "batches": ["bench_batches.py", "--rounds", "20"],
     "chat": ["bench_chat.py", "--rounds", "10"],
+    "langgraph": ["bench_langgraph.py", "--rounds", "10"],
     "depth": ["bench_depth.py", "--rounds", "30"],
     "forks": ["bench_forks.py", "--rounds", "20"],
     "import": ["bench_import.py", "--rounds", "15"],
@@ -44,6 +45,7 @@ SCRIPTS: dict[str, list[str]] = {
 GOALS = {
     "goals-core": ["embedded", "peers", "batches", "chat", "import"],
     "goals-forks": ["depth", "forks"],
+    "goals-langgraph": ["langgraph"],
     "goals-http": ["http", "http-client"],
     "goals-scopes": ["scopes"],
 }
