@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from blockbuster import BlockingError, blockbuster_ctx
 from client.conftest import Open, Run
 from client.scripted import Cut, Got, Silence, Step, on_a_dict, reply, result, scripted
 
@@ -185,6 +186,22 @@ memory.close()
         assert len({got.connection for got in server.got}) <= 2 + 2 + 2
         by_connection = [got.connection for got in server.got]
         assert by_connection[0] == by_connection[-2] or by_connection.count(by_connection[0]) >= 2
+
+
+def test_nothing_blocks_an_event_loop(opened: Open) -> None:
+    with scripted(script=on_a_dict()) as server:
+        memory = Memory("space", store=opened(server.url))
+        memory.set("k", 1)  # what HTTP takes is loaded by the first op
+
+        async def everything() -> list[Any]:
+            with blockbuster_ctx():
+                counted = await asyncio.gather(*(memory.aincrement("n") for _ in range(20)))
+                told = [change.key async for change in memory.awatch(since=0, timeout=0)]
+                with pytest.raises(BlockingError):
+                    memory.get("k")
+                return [sorted(counted), await memory.aget("k"), len(told)]
+
+        assert asyncio.run(everything()) == [list(range(1, 21)), 1, 21]
 
 
 # --- cancellation -----------------------------------------------------------------------------------------

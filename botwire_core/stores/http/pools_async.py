@@ -94,7 +94,9 @@ class AsyncPool:
 
     async def _connect(self, endpoint: Endpoint) -> _Line:
         home = self._idle.setdefault(endpoint, deque())
-        stream = await aconnect(endpoint, self._context() if endpoint.scheme == "https" else None)
+        # To load the certificates that are trusted takes a while, the first time.
+        context = await asyncio.to_thread(self._context) if endpoint.scheme == "https" else None
+        stream = await aconnect(endpoint, context)
         connection = httpcore.AsyncHTTP11Connection(self._requests.origin(endpoint), stream, IDLE_SECONDS)
         return _Line(connection, stream, home)
 
