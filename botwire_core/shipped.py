@@ -23,6 +23,7 @@ SHIPPED_STORES: Final = {
 SHIPPED_PLUGINS: Final = {
     "langchain": "botwire_langchain.plugin",
     "langgraph": "botwire_langgraph.plugin",
+    "autogen": "botwire_autogen.plugin",
     "crewai": "botwire_crewai.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""

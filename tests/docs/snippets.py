@@ -26,7 +26,7 @@ from pathlib import Path
 
 __all__ = ["Block", "blocks", "run"]
 
-EXTRAS = frozenset({"langchain", "langgraph"})
+EXTRAS = frozenset({"autogen", "langchain", "langgraph"})
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 

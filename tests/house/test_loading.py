@@ -52,10 +52,11 @@ assert memory.get("k", as_=Point) == Point(1)
 def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
     loaded = loaded_by(
         "import botwire_langchain, botwire_langchain.plugin, botwire_langgraph, botwire_langgraph.plugin\n"
-        "import botwire_crewai, botwire_crewai.plugin",
+        "import botwire_crewai, botwire_crewai.plugin\n"
+        "import botwire_autogen, botwire_autogen.plugin",
         tmp_path,
     )
-    assert {"botwire_crewai", "botwire_langchain", "botwire_langgraph"} <= loaded
+    assert {"botwire_autogen", "botwire_crewai", "botwire_langchain", "botwire_langgraph"} <= loaded
     assert not loaded & HEAVY
 
 
