@@ -29,7 +29,9 @@ def over_http(store: Store) -> Iterator[HttpStore]:
 
 class OverADict:
     @pytest.fixture
-    def store(self, clock: ManualClock) -> Iterator[Store]:
+    def store(self, clock: ManualClock, request: pytest.FixtureRequest) -> Iterator[Store]:
+        if not request.config.getoption("--deep"):
+            pytest.skip("the same over a file is enough, but with --deep")
         with over_http(DictStore(clock=clock)) as store:
             yield store
 
