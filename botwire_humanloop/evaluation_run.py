@@ -88,7 +88,8 @@ class EvaluationRun:
     def at_judgment(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
         """The block for a call of an evaluator: the scope of the datapoint whose log it judges."""
         found = [value for value in (*args, *kwargs.values()) if isinstance(value, Mapping)]
-        log, datapoint, *_ = *found, {}, {}
+        log: Mapping[str, Any] = found[0] if found else {}
+        datapoint: Mapping[str, Any] = found[1] if len(found) > 1 else {}
         point = text_or_none(log.get("source_datapoint_id")) or text_or_none(datapoint.get("id"))
         with self._at(point or self._point_with(log.get("inputs")), None):
             yield
