@@ -25,10 +25,11 @@ SHIPPED_PLUGINS: Final = {
     "langgraph": "botwire_langgraph.plugin",
     "autogen": "botwire_autogen.plugin",
     "crewai": "botwire_crewai.plugin",
+    "humanloop": "botwire_humanloop.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
 
-SCOPE_PROVIDERS: Final[dict[str, str]] = {}
+SCOPE_PROVIDERS: Final[dict[str, str]] = {"humanloop": "botwire_humanloop.plugin:botwire_current_scope"}
 """By the top-level import name of a framework, the function that tells the scope once that framework is loaded."""
 
 LATER_SCHEMES: Final = frozenset({"postgresql"})

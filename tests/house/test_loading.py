@@ -53,6 +53,7 @@ def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
     loaded = loaded_by(
         "import botwire_langchain, botwire_langchain.plugin, botwire_langgraph, botwire_langgraph.plugin\n"
         "import botwire_crewai, botwire_crewai.plugin\n"
+        "import botwire_humanloop, botwire_humanloop.plugin, botwire_humanloop.evaluations\n"
         "import botwire_autogen, botwire_autogen.plugin",
         tmp_path,
     )

@@ -32,6 +32,7 @@ SHIPPED = [
         "crewai", "botwire", "crewai: tools, flow_persistence, install", "missing", "botwire[crewai]",
         "crewai is not installed",
     ),
+    PluginStatus("humanloop", "botwire", "humanloop: instrument, prompt_scope, scoped", "ready"),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore
