@@ -72,7 +72,6 @@ def _document() -> bytes:
 @cache
 def _page() -> bytes:
     from botwire_core.wire.schema import openapi
-
     from botwire_server.page import page_of
 
     return page_of(openapi())

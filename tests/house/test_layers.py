@@ -27,7 +27,7 @@ HOMES = {
     "prometheus_client": "botwire_server",
     "psycopg": "botwire_postgres",
     "psycopg_pool": "botwire_postgres",
-    "pytest": "botwire_core/testing",
+    "pytest": ("botwire_core/testing", "botwire_pytest"),
     "rich": "botwire/",
     "starlette": "botwire_server",
     "typer": "botwire/cli",

@@ -26,8 +26,8 @@ def run_tests(folder: Path, source: str, *options: str) -> subprocess.CompletedP
     (folder / "test_agent.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *options]
-    if "botwire_pytest.plugin" not in loaded_entry_points():
-        command += ["-p", "botwire_pytest.plugin"]
+    if "botwire_pytest.fixtures" not in loaded_entry_points():
+        command += ["-p", "botwire_pytest.fixtures"]
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTEST_ADDOPTS": ""}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
