@@ -149,9 +149,7 @@ class BotWireMemory(MemoryComponent, AutoGenMemory, Component[BotWireMemoryConfi
             pass
 
     async def _add(self, content: MemoryContent) -> None:
-        record = await run_for_images(
-            to_record, content, are_there=isinstance(content, MemoryContent) and _is_image(content)
-        )
+        record = await run_for_images(to_record, content, are_there=is_image(content))
         await self.memory.aappend(_LOG, record, ttl=self.ttl)
 
     async def _query(self, words: str, where: Mapping[str, Any] | None, limit: int) -> list[MemoryContent]:
