@@ -12,7 +12,7 @@ from botwire_core.errors import BotWireError, CommitUnknownError, StoreUnavailab
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Op
 from botwire_core.stores.http.exchanges import Answer, Ask, Exchange
-from botwire_core.stores.http.retrying import members_of
+from botwire_core.stores.http.judging import members_of
 from botwire_core.wire.ops import op_to_json
 from botwire_core.wire.problems import error_from
 from botwire_core.wire.results import result_from_json

@@ -9,13 +9,9 @@ from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any, Final
 
-import orjson
-
 from botwire_core.errors import (
     BotWireError,
     CommitUnknownError,
-    InvalidValueError,
-    RequestRunningError,
     StoreUnavailableError,
     TooLargeError,
 )
@@ -23,13 +19,13 @@ from botwire_core.flows import Wait
 from botwire_core.records import record
 from botwire_core.stores.http.addresses import Endpoint, Endpoints
 from botwire_core.stores.http.exchanges import Answer, Ask, Failed, NoAnswer, NotSent
+from botwire_core.stores.http.judging import Failure, judge
 
-__all__ = ["ATTEMPTS", "Attempts", "Budget", "Send", "Trying", "members_of"]
+__all__ = ["ATTEMPTS", "Attempts", "Budget", "Send", "Trying"]
 
 ATTEMPTS: Final = 3
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
-_AGAIN: Final = frozenset({408, 425, 429, 502, 503, 504})
 # What a server may say before it looks whether it has seen the request before.
 _AT_THE_DOOR: Final = frozenset({401, 403, 413, 415, 421})
 
@@ -117,7 +113,7 @@ class Attempts:
             later: float | None = None
             try:
                 answer = yield Send(ask, endpoint, max(deadline - self.clock(), 0.001), stream)
-                failure = _judge(ask, endpoint, answer) if type(answer) is Answer else None
+                failure = judge(ask, endpoint, answer) if type(answer) is Answer else None
                 if failure is None:
                     if unknown and ask.changes and answer.status in _AT_THE_DOOR:
                         raise _unknown(ask, endpoint, _refused(answer))
@@ -128,10 +124,10 @@ class Attempts:
                     raise _unknown(ask, endpoint, error) from error
                 raise
             except NotSent as error:
-                failure = _Failure(error)
+                failure = Failure(error)
                 self.endpoints.leave(endpoint)
             except NoAnswer as error:
-                failure = _Failure(error, sent=True)
+                failure = Failure(error, sent=True)
                 self.endpoints.leave(endpoint)
             unknown = unknown or failure.sent
             tried += not failure.running
@@ -154,7 +150,7 @@ class Attempts:
         # Full jitter: those who failed together do not come back together.
         return self._dice() * min(_FIRST_PAUSE * 2.0**tried, _LONGEST_PAUSE)
 
-    def _outcome(self, ask: Ask, endpoint: Endpoint, failure: _Failure, unknown: bool) -> BotWireError:
+    def _outcome(self, ask: Ask, endpoint: Endpoint, failure: Failure, unknown: bool) -> BotWireError:
         if unknown and ask.changes:
             return _unknown(ask, endpoint, failure.error)
         if isinstance(failure.error, BotWireError) and not isinstance(failure.error, CommitUnknownError):
@@ -162,88 +158,6 @@ class Attempts:
         error = StoreUnavailableError(f"{endpoint.shown}: {failure.error}", hint=_hint(failure))
         error.__cause__ = failure.error.__cause__
         return error
-
-
-@record
-class _Failure:
-    """An attempt that settled nothing.
-
-    `sent`: it may have been done; `later`: how many seconds the server asked to wait; `running`: an attempt of
-    before is still under way.
-    """
-
-    error: Exception
-    sent: bool = False
-    later: float | None = None
-    running: bool = False
-
-    @property
-    def moved(self) -> bool:
-        """Whether the next attempt goes to another server."""
-        return isinstance(self.error, Failed)
-
-
-def _judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> _Failure | None:
-    """What is wrong with an answer that settles nothing; None where it is certain. What it made of it is kept in it.
-
-    Raises:
-        StoreUnavailableError: it leads elsewhere.
-    """
-    status = answer.status
-    if status == 200 and ask.parse is not None:
-        try:
-            answer.parsed = ask.parse(answer.body)
-        except InvalidValueError as error:
-            return _Failure(_stranger(answer, error), sent=True)
-        return None
-    if status < 300:
-        return None
-    if status < 400:
-        # Followed, the token and what is kept would go to whoever the answer names.
-        raise StoreUnavailableError(
-            f"{endpoint.shown}: answered {status}, a redirect, which is not followed",
-            hint="use the URL of the server itself, and https where it asks for it",
-        )
-    if (status < 500 or status == 501) and status not in _AGAIN and status != 409:
-        return None
-    members = members_of(answer)
-    if members is None:
-        if status == 409:
-            return None
-        kind = answer.headers.get("content-type", "without a type")
-        return _Failure(NoAnswer(f"answered {status} {kind}, which no BotWire server does"), sent=True)
-    from botwire_core.wire.problems import error_from
-
-    told = error_from(status, answer.headers, members)
-    later = _seconds(answer.headers.get("retry-after"))
-    if isinstance(told, RequestRunningError):
-        return _Failure(told, sent=True, later=later, running=True)
-    if isinstance(told, CommitUnknownError):
-        return _Failure(told, sent=True, later=later)
-    return _Failure(told, later=later) if status in _AGAIN else None
-
-
-def members_of(answer: Answer) -> dict[str, Any] | None:
-    """The members of a JSON object that came as an answer; None where it is no such thing."""
-    if "json" not in answer.headers.get("content-type", ""):
-        return None
-    try:
-        members = orjson.loads(answer.body)
-    except ValueError:
-        return None
-    return members if type(members) is dict else None
-
-
-def _seconds(header: str | None) -> float | None:
-    """The seconds of a Retry-After header; None where there is none, or it is a date, which our server never sends."""
-    return float(header) if header is not None and header.isascii() and header.isdigit() else None
-
-
-def _stranger(answer: Answer, error: InvalidValueError) -> NoAnswer:
-    kind = answer.headers.get("content-type", "without a type")
-    failed = NoAnswer(f"answered {answer.status} {kind}, which is not what a BotWire server says")
-    failed.__cause__ = error
-    return failed
 
 
 def _refused(answer: Answer) -> Failed:
@@ -259,7 +173,7 @@ def _unknown(ask: Ask, endpoint: Endpoint, why: Exception) -> CommitUnknownError
     return error
 
 
-def _hint(failure: _Failure) -> str:
+def _hint(failure: Failure) -> str:
     if failure.sent:
         return "nothing was changed; try again later"
     return "nothing was done; is the server running, and is this its URL?"
