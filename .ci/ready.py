@@ -3,7 +3,11 @@
 import json
 import sys
 
-BRINGS = {"langgraph": {"langchain"}}  # LangGraph stands on langchain-core
+BRINGS = {
+    "autogen": {"opentelemetry"},
+    "humanloop": {"opentelemetry"},
+    "langgraph": {"langchain"},  # it stands on langchain-core
+}
 
 extra = sys.argv[1]
 # The first row of a plugin is what its extra is for; a later one may need more than that.

@@ -26,6 +26,7 @@ SHIPPED_PLUGINS: Final = {
     "autogen": "botwire_autogen.plugin",
     "crewai": "botwire_crewai.plugin",
     "humanloop": "botwire_humanloop.plugin",
+    "opentelemetry": "botwire_opentelemetry.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
 

@@ -47,10 +47,11 @@ scope_here: Final[ContextVar[Scope | Off | None]] = ContextVar("botwire_scope", 
 class _Armed:
     """Who is asked for the scope where no block has set one."""
 
-    __slots__ = ("modules", "providers", "runs", "shipped")
+    __slots__ = ("asked_last", "modules", "providers", "runs", "shipped")
 
     def __init__(self) -> None:
         self.providers: list[Provider] = []
+        self.asked_last: list[Provider] = []
         self.shipped: set[str] = set()
         self.modules = 0
         """How many modules were loaded when a shipped provider's framework was last looked for."""
@@ -97,31 +98,36 @@ def is_quiet() -> bool:
     return not armed.providers and not armed.runs
 
 
-def arm(provider: Provider | None = None) -> None:
+def arm(provider: Provider | None = None, *, last: bool = False) -> None:
     """Ask a provider for the scope from now on, after those that are asked already; without one, all plugins.
 
     A provider is a function without arguments that gives a `Scope` or None; it is asked at each operation, so it has
-    to be quick. The providers that ship with BotWire arm themselves when their framework is loaded.
+    to be quick. The providers that ship with BotWire arm themselves when their framework is loaded. One that is armed
+    as `last` is asked after those that are armed later, too.
     """
     if provider is None:
         from botwire_core.plugins import registry
 
         provider = registry().current_scope
     if provider not in armed.providers:
-        armed.providers.append(provider)
+        if last:
+            armed.asked_last.append(provider)
+        # A new list in one step: other threads may be asking, and a list that is being sorted is empty to them.
+        armed.providers = sorted([*armed.providers, provider], key=lambda one: one in armed.asked_last)
 
 
 def disarm(provider: Provider) -> None:
     """Do not ask a provider any more; one that is not asked is no error."""
-    if provider in armed.providers:
-        armed.providers.remove(provider)
+    armed.providers = [one for one in armed.providers if one != provider]
+    armed.asked_last = [one for one in armed.asked_last if one != provider]
 
 
 def _look_for_frameworks() -> None:
-    armed.modules = len(sys.modules)
+    modules = len(sys.modules)
     for framework, target in SCOPE_PROVIDERS.items():
         if framework in sys.modules and framework not in armed.shipped:
-            armed.shipped.add(framework)
             provider: Any = load_target(target)
             arm(provider)
-    armed.modules = len(sys.modules)
+            armed.shipped.add(framework)
+    # Only now: until then other threads have to look for themselves, or would miss a provider that is being loaded.
+    armed.modules = modules

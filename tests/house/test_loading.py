@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 HEAVY = {
-    "autogen_core", "crewai", "httpx", "humanloop", "hypothesis", "langchain_core", "langgraph", "psycopg",
+    "autogen_core", "crewai", "httpx", "humanloop", "hypothesis", "langchain_core", "langgraph",
+    "opentelemetry", "psycopg",
     "pydantic", "pydantic_core", "pytest", "rich", "starlette", "typer",
 }  # fmt: skip
 REPORT = "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
@@ -54,6 +55,7 @@ def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
         "import botwire_langchain, botwire_langchain.plugin, botwire_langgraph, botwire_langgraph.plugin\n"
         "import botwire_crewai, botwire_crewai.plugin\n"
         "import botwire_humanloop, botwire_humanloop.plugin, botwire_humanloop.evaluations\n"
+        "import botwire_opentelemetry, botwire_opentelemetry.plugin, botwire_opentelemetry.receiving\n"
         "import botwire_autogen, botwire_autogen.plugin",
         tmp_path,
     )

@@ -33,6 +33,7 @@ SHIPPED = [
         "crewai is not installed",
     ),
     PluginStatus("humanloop", "botwire", "humanloop: instrument, prompt_scope, scoped", "ready"),
+    PluginStatus("opentelemetry", "botwire", "opentelemetry: arm, disarm, outgoing", "ready"),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore
