@@ -90,15 +90,15 @@ class EvaluationRun:
         found = [value for value in (*args, *kwargs.values()) if isinstance(value, Mapping)]
         log: Mapping[str, Any] = found[0] if found else {}
         datapoint: Mapping[str, Any] = found[1] if len(found) > 1 else {}
-        point = text_or_none(log.get("source_datapoint_id")) or text_or_none(datapoint.get("id"))
-        with self._at(point or self._point_with(log.get("inputs")), None):
+        named = text_or_none(log.get("source_datapoint_id")) or text_or_none(datapoint.get("id"))
+        with self._at(self._point_of(named, log.get("inputs")), None):
             yield
 
-    def _point_with(self, inputs: object) -> str | None:
-        """The one datapoint that has these inputs; None where nothing tells which of several it is."""
+    def _point_of(self, named: str | None, inputs: object) -> str | None:
+        """The datapoint as it was known when it was evaluated; None where nothing tells which of several it is."""
         with self._lock:
             points = self._points.get(_digest(inputs), set())
-            return next(iter(points)) if len(points) == 1 else None
+            return next(iter(points)) if len(points) == 1 and named not in points else named
 
     @contextmanager
     def _at(self, point: str | None, run_id: str | None) -> Iterator[None]:

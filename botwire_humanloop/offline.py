@@ -15,6 +15,7 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -27,9 +28,12 @@ __all__ = ["OfflineHumanloop"]
 _WAIT: Final = 3.0
 """Seconds that a request for results waits for judgments that are under way; the SDK itself would ask each 5."""
 
+# No two runs of a process share an id, as with the service: what is known of runs is kept by it.
+_run_numbers: Final = count(1)
+
 
 class OfflineHumanloop:
-    """A server of its own in a block, which gives its URL; `calls` has each request as (method, path, body).
+    """A server of its own in a block, which gives its `url`; `calls` has each request as (method, path, body).
 
     A subclass may override an endpoint's method to answer as another service would.
     """
@@ -48,7 +52,8 @@ class OfflineHumanloop:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="offline-humanloop")
         self._thread.start()
-        return f"http://127.0.0.1:{self._server.server_port}/v5"
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v5"
+        return self.url
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -114,7 +119,7 @@ class OfflineHumanloop:
 
     def create_run(self, evaluation_id: str, query: dict[str, str], body: Any) -> Any:
         """Begin a run of a version over a dataset."""
-        run_id = f"rn_{len(self.runs) + 1:06}"
+        run_id = f"rn_{next(_run_numbers):06}"
         version = self.files.version(body["version"]["version_id"])
         dataset = next(
             one for one in self.files.datasets.values() if one["version_id"] == body["dataset"]["version_id"]
