@@ -18,6 +18,7 @@ def evaluate(
     function: Callable[..., Any],
     *,
     version: str = "a",
+    kernel: dict[str, Any] | None = None,
     points: Sequence[dict[str, Any]] | int = 2,
     judges: Sequence[Callable[..., Any]] = (),
     workers: int = 2,
@@ -27,7 +28,7 @@ def evaluate(
     """Run one evaluation of a version of the prompt support/answer; `judges` with two arguments want a target."""
     if isinstance(points, int):
         points = [{"inputs": {"question": f"q{number}"}, "target": {"n": number}} for number in range(points)]
-    kind = {"path": "support/answer", "type": "prompt", "version": {**KERNEL, "template": version}}
+    kind = {"path": "support/answer", "type": "prompt", "version": kernel or {**KERNEL, "template": version}}
     return client.evaluations.run(
         name=name,
         file={**kind, **file, "callable": function},  # type: ignore[typeddict-item]

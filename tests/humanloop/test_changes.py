@@ -134,6 +134,6 @@ def test_memory_is_isolated_by_what_is_known(
     assert len(made) == (4 if isolation == "datapoint" else 2)
     assert all(name.startswith(begins) for name in made), made
     assert [one["judgments"] for one in api.logs.values()] == [
-        {evaluator: True for evaluator in one["judgments"]} for one in api.logs.values()
+        dict.fromkeys(one["judgments"], True) for one in api.logs.values()
     ]
     assert state(memory, tmp_path) == before

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from humanloop import Humanloop
 from evaluating import evaluate, state
+from humanloop import Humanloop
 
 from botwire_core.memory import Memory
 from botwire_core.scopes.blocks import scope
