@@ -46,4 +46,3 @@ def url(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> str:
 def memory(url: str) -> Iterator[Memory]:
     with Memory(f"test-{uuid4().hex}", url) as memory:
         yield memory
-

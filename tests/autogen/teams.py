@@ -40,7 +40,7 @@ def agent(name: str, model: ReplayChatCompletionClient, **options: Any) -> Assis
 
 def team(*agents: AssistantAgent, turns: int) -> RoundRobinGroupChat:
     """Agents that take turns, and stop after so many messages, the question counted."""
-    return RoundRobinGroupChat(list(agents), MaxMessageTermination(turns))
+    return RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(turns))
 
 
 def shown(model: ReplayChatCompletionClient, call: int = -1) -> list[Any]:

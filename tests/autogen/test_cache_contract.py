@@ -9,12 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from autogen.teams import calling, scripted
 from autogen_core import CacheStore, FunctionCall, InMemoryStore
 from autogen_core.models import CreateResult, RequestUsage, UserMessage
 from autogen_ext.models.cache import ChatCompletionCache
 from blocking import unblocked
 
-from autogen.teams import calling, scripted
 from botwire import Memory, scope
 from botwire_autogen.cache import BotWireCacheStore
 from botwire_core.errors import InvalidValueError, StoreReadOnlyError

@@ -107,9 +107,11 @@ class TestEveryContext:
         assert await one.get_messages() == []
 
     @pytest.mark.parametrize("state", [{"messages": 7}, {"messages": [{"type": "Nothing"}]}, {"messages": ["text"]}])
-    async def test_what_is_no_state_is_refused_and_changes_nothing(self, one: ChatCompletionContext, state: Any) -> None:
+    async def test_what_is_no_state_is_refused_and_changes_nothing(
+        self, one: ChatCompletionContext, state: Any
+    ) -> None:
         await fill(one, said("hello"))
-        with pytest.raises(ValueError):  # noqa: PT011 - InvalidValueError is one, pydantic's is another
+        with pytest.raises(ValueError):
             await one.load_state(state)
         assert await one.get_messages() == [said("hello")]
 

@@ -91,11 +91,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 
 
-async def test_making_one_touches_no_file_and_uses_a_namespace_of_its_own(home: Path, kind: Kind) -> None:
+def test_making_one_touches_no_file_and_uses_a_namespace_of_its_own(home: Path, kind: Kind) -> None:
     one = kind.make()
     assert bool(one)
     assert not home.exists()
-    await kind.put(one, "hello")
+    asyncio.run(kind.put(one, "hello"))
     assert Memory(kind.namespace).keys()
 
 
@@ -113,9 +113,7 @@ def test_what_is_neither_is_refused(kind: Kind, memory: object) -> None:
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-async def test_a_copy_is_a_handle_on_the_same_memory(
-    kind: Kind, memory: Memory, copied: Callable[[Any], Any]
-) -> None:
+async def test_a_copy_is_a_handle_on_the_same_memory(kind: Kind, memory: Memory, copied: Callable[[Any], Any]) -> None:
     one = kind.make(memory)
     other = copied(one)
     assert bool(one) and bool(other)
@@ -226,7 +224,7 @@ class TestDumps:
     def test_a_bad_dump_is_refused(self, kind: Kind, config: dict[str, Any]) -> None:
         dump = kind.make("mine").dump_component()
         dump.config = config
-        with pytest.raises(ValueError):  # noqa: PT011 - pydantic's, or ours of a name
+        with pytest.raises(ValueError):
             ComponentBase.load_component(dump, expected=object)
 
 

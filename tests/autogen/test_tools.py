@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from autogen.teams import agent, calling, scripted
 from autogen_core import CancellationToken
 from autogen_core.tools import BaseTool, StaticWorkbench
 
-from autogen.teams import agent, calling, scripted
 from botwire import Memory
 from botwire_autogen.tools import MemoryToolError, memory_tools
 from botwire_core.errors import InvalidNamespaceError, InvalidValueError, StoreUnavailableError
