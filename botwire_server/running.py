@@ -22,6 +22,7 @@ from botwire_core.service import ListTokens
 from botwire_server.app import Application, make_app
 from botwire_server.binding import check_bind
 from botwire_server.config import ServerConfig
+from botwire_server.native_threads import NativeThreads
 
 __all__ = ["open_socket", "run_server", "serve"]
 
@@ -77,6 +78,7 @@ async def run_server(
     started: Callable[[], object],
 ) -> None:
     """Answer what comes to a socket until `stop` is set, and then what has begun, for as long as the settings allow."""
+    threads = NativeThreads()
     server = _Granian(app, listening, config)
     running = asyncio.ensure_future(server.serve())
     stopped = asyncio.ensure_future(stop.wait())
@@ -92,6 +94,7 @@ async def run_server(
     finally:
         stopped.cancel()
         await app.close()
+        await threads.ended()
 
 
 class _Granian(GranianServer):
