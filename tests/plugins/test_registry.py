@@ -28,6 +28,7 @@ SHIPPED = [
     PluginStatus("langchain", "botwire", "langchain: chat_history, byte_store, cache, tools", "ready"),
     PluginStatus("langchain", "botwire", "langchain: middleware", "ready"),
     PluginStatus("langgraph", "botwire", "langgraph: store, checkpointer, cache", "ready"),
+    PluginStatus("autogen", "botwire", "autogen: memory, cache, context, tools, save_team, load_team", "ready"),
     PluginStatus(
         "crewai", "botwire", "crewai: tools, flow_persistence, install", "missing", "botwire[crewai]",
         "crewai is not installed",
