@@ -5,6 +5,7 @@ import sys
 
 BRINGS = {
     "autogen": {"opentelemetry"},
+    "crewai": {"opentelemetry"},
     "humanloop": {"opentelemetry"},
     "langgraph": {"langchain"},  # it stands on langchain-core
 }

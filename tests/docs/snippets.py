@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-__all__ = ["Block", "blocks", "run"]
+__all__ = ["APART", "EXTRAS", "Block", "blocks", "run"]
 
 EXTRAS = frozenset({"autogen", "langchain", "langgraph"})
+APART = frozenset({"crewai"})
+"""Extras that cannot be installed beside the others; their blocks run in environments of their own, in .ci/run."""
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 

@@ -33,7 +33,7 @@ def test_the_blocks_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path: 
 def test_a_page_names_the_language_of_each_block(page: Path) -> None:
     for block in snippets.blocks(page):
         assert block.language in LANGUAGES, f"line {block.line}"
-        assert block.marks <= snippets.EXTRAS | {"by-itself"}, f"line {block.line}"
+        assert block.marks <= snippets.EXTRAS | snippets.APART | {"by-itself"}, f"line {block.line}"
 
 
 def test_a_page_that_shows_what_is_not_printed_is_found(tmp_path: Path) -> None:
