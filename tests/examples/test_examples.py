@@ -43,6 +43,12 @@ PRINTED = {
         "brief:  [\"Hi, it's Ana.\", 'How can I help?', 'Where is my order?', '48213: on its way.']",
         "threads: ['ana', 'ana-for-review']",
     ),
+    "autogen_team_resumes": (
+        "resumed: False",
+        "critic: Too long.",
+        "the writer was shown: 3 messages",
+        "version of the team's state: 1",
+    ),
     "fork_and_promote": ('+ contact: "e-mail"', '- city: "Porto"', "promoted: ['customer:ana', 'chat:ana/"),
 }
 
@@ -71,6 +77,10 @@ def test_an_example_runs_offline_and_prints_what_it_shows(script: Path, tmp_path
     elif script.stem == "langchain_agent":
         assert "answers from earlier runs: 2" in again
         assert "(message 16 of the thread)" in again
+    elif script.stem == "autogen_team_resumes":
+        assert "resumed: True" in again
+        assert "user: Make it shorter.\nwriter: Tea. Porto.\ncritic: Better." in again
+        assert "the writer was shown: 6 messages" in again
     else:
         assert again
 
