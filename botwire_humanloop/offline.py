@@ -11,16 +11,15 @@ and examples: it listens on the loopback interface only, asks for no key, and fo
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
-from botwire_humanloop.offline_files import Files, Refusal, identifier
+from botwire_humanloop.offline_files import Files, identifier
+from botwire_humanloop.offline_http import Refusal, handler_of
 from botwire_humanloop.offline_stats import numbers, report
 
 __all__ = ["OfflineHumanloop"]
@@ -48,7 +47,7 @@ class OfflineHumanloop:
         """Guards everything above, and tells of each judgment."""
 
     def __enter__(self) -> str:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.answer))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="offline-humanloop")
         self._thread.start()
@@ -153,9 +152,12 @@ class OfflineHumanloop:
     def log(self, kind: str, query: dict[str, str], body: Any) -> Any:
         """Keep the log of a datapoint."""
         log_id = f"log_{len(self.logs) + 1:06}"
-        version = self.files.version(query.get("version_id") or body.get("version_id"))
-        self.logs[log_id] = {**body, "id": log_id, kind[:-1]: version, "file": version, "judgments": {}}
-        return {"id": log_id, "version_id": version and version["version_id"]}
+        if "version_id" in query:
+            version = self.files.version(query["version_id"])
+        else:
+            version = self.files.put(kind, {"path": body["path"], **body[kind[:-1]]})
+        self.logs[log_id] = {**body, "id": log_id, kind[:-1]: version, "judgments": {}}
+        return {"id": log_id, "version_id": version["version_id"]}
 
     def get_log(self, log_id: str, query: dict[str, str], body: Any) -> Any:
         """Give a log, as evaluators read it."""
@@ -176,8 +178,22 @@ class OfflineHumanloop:
         return {"id": f"call_{len(self.calls)}", "prompt": prompt, "logs": [{"output": "", "index": 0}]}
 
     def take_spans(self, query: dict[str, str], body: Any) -> Any:
-        """Take the spans that decorated functions send."""
-        return {"records": []}
+        """Take the spans that decorated functions send: they complete the log that was begun for a flow."""
+        spans = [
+            {
+                each["key"].removeprefix("humanloop.log."): each["value"].get("stringValue")
+                for each in span["attributes"]
+            }
+            for resource in body["resourceSpans"]
+            for group in resource["scopeSpans"]
+            for span in group["spans"]
+        ]
+        for span in spans:
+            if span.get("id") in self.logs:
+                members = ("output", "error", "run_id", "source_datapoint_id", "log_status")
+                self.logs[span["id"]] |= {name: span[name] for name in members if name in span}
+        self._arrived.notify_all()
+        return {"records": [span.get("id") for span in spans]}
 
 
 _ROUTES: Final = [
@@ -199,46 +215,3 @@ _ROUTES: Final = [
     ("POST", r"/prompts/call", "call_prompt"),
     ("POST", r"/import/otel/v1/traces", "take_spans"),
 ]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP around one `OfflineHumanloop`."""
-
-    api: OfflineHumanloop
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_PATCH(self) -> None:
-        self._answer()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a test's output is its own."""
-
-    def _answer(self) -> None:
-        url = urlsplit(self.path)
-        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        is_json = self.headers.get_content_type() == "application/json"
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        try:
-            status, answer = (
-                200,
-                self.api.answer(
-                    self.command, url.path.removeprefix("/v5"), query, json.loads(data) if is_json and data else None
-                ),
-            )
-        except Refusal as error:
-            status, answer = error.status, {"detail": str(error)}
-        except (KeyError, StopIteration) as error:
-            status, answer = 404, {"detail": f"there is no {error}"}
-        payload = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)

@@ -6,17 +6,11 @@ import json
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["Files", "Refusal", "identifier"]
+from botwire_humanloop.offline_http import Refusal
+
+__all__ = ["Files", "identifier"]
 
 _NOT_CONTENT = ("path", "id", "name", "version_name", "version_description")
-
-
-class Refusal(Exception):
-    """An answer with another status than 200."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 def identifier(prefix: str, content: Any) -> str:

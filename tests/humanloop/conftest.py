@@ -25,7 +25,11 @@ def api() -> Iterator[OfflineHumanloop]:
 def bare_client(api: OfflineHumanloop) -> Iterator[Humanloop]:
     """The SDK as it is installed, with nothing done to it."""
     with httpx.Client() as http:
-        yield Humanloop(base_url=api.url, api_key="none", httpx_client=http)
+        client = Humanloop(base_url=api.url, api_key="none", httpx_client=http)
+        yield client
+    # Its thread would look for spans ten times a second, until the last test has ended.
+    for processor in client._tracer_provider._active_span_processor._span_processors:
+        processor.span_exporter._shutdown = True  # type: ignore[attr-defined]
 
 
 @pytest.fixture
