@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
-from botwire_core.errors import InvalidKeyError, InvalidNamespaceError, InvalidValueError, RevisionPrunedError
+from botwire_core.errors import (
+    ForbiddenError,
+    InvalidKeyError,
+    InvalidNamespaceError,
+    InvalidValueError,
+    RevisionPrunedError,
+)
 from botwire_core.exchange import line_to_record, record_to_line
 from botwire_core.flows import Flow, Work, ask
 from botwire_core.line_files import FileWriter, LineReader
@@ -79,10 +85,11 @@ def export_records(
         else:
             try:
                 count = yield from _export_pages(namespace, at, history, write, progress)
-            except RevisionPrunedError:
+            except (RevisionPrunedError, ForbiddenError):
                 if at is not None:
                     raise
-                # The moment was let go while its pages were read. To protect it would be a write, which a kill leaves.
+                # The moment was let go while its pages were read: to protect it would be a write, which a kill leaves.
+                # Or it is refused to a token that may read, but not the past. All at once takes neither.
                 yield Work(writer.restart)
                 count = yield from ask(ExportAll(namespace, write))
         if progress is not None:

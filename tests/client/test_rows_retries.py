@@ -71,6 +71,27 @@ def test_p14_a_request_that_still_runs_is_waited_for_beyond_three_attempts(
     assert waits[1:] == [pytest.approx(1.1)] * 5
 
 
+@pytest.mark.parametrize(("status", "quota"), [(429, "forks"), (507, "bytes")])
+def test_p16_a_quota_that_time_does_not_fill_is_not_asked_for_again(
+    opened: Open, run: Run, waits: list[float], status: int, quota: str
+) -> None:
+    with scripted(problem(status, "quota_exceeded", quota=quota, retry_after=0.0)) as server:
+        with pytest.raises(QuotaExceededError) as caught:
+            run(opened(server.url), SET)
+        assert (caught.value.quota, caught.value.retry_after) == (quota, 0)
+        assert (len(server.got), waits) == (1, [])
+
+
+def test_p16_writes_that_are_there_again_within_the_deadline_are_waited_for(
+    opened: Open, run: Run, waits: list[float]
+) -> None:
+    over = problem(429, "quota_exceeded", {"retry-after": "2"}, quota="writes", retry_after=1.5)
+    with scripted(over, WRITTEN) as server:
+        assert run(opened(server.url), SET) == 1
+        assert len(server.got) == 2
+    assert waits == [pytest.approx(2.1)]
+
+
 @pytest.mark.parametrize("step", [problem(503, "store_unavailable"), problem(429, "overloaded"), Cut()])
 def test_p16_what_may_pass_is_tried_three_times_with_full_jitter(
     opened: Open, run: Run, waits: list[float], step: Step

@@ -359,6 +359,35 @@ def test_an_error_of_the_client_library_is_the_class_that_the_store_would_raise(
         memory.close()
 
 
+def test_a_token_that_may_read_but_not_the_past_exports_what_stands(store: SqliteStore, tmp_path: Path) -> None:
+    Memory("a", store=store).set_many({f"k{number:04}": number for number in range(2500)})
+    secret, _ = give(store, "a:read")
+    with served(store) as url:
+        memory = Memory("a", url, token=secret)
+        assert memory.export(tmp_path / "a.jsonl") == 2500
+        with pytest.raises(ForbiddenError, match="history"):
+            memory.at(1).export(tmp_path / "then.jsonl")
+        with pytest.raises(ForbiddenError, match="read"):
+            Memory("b", url, token=secret).export(tmp_path / "b.jsonl")
+        memory.close()
+    assert (tmp_path / "a.jsonl").read_text().count("\n") == 2500
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("body", [{"value": 1}, {"value": 2}], ids=["the same body", "another body"])
+def test_p15_another_token_with_the_same_key_against_repeats_is_another_request(
+    store: SqliteStore, body: dict[str, int]
+) -> None:
+    secrets = [give(store, "a:all")[0] for _ in range(2)]
+    replies = []
+    with served(store) as url:
+        for secret, sent in zip(secrets, ({"value": 1}, body), strict=True):
+            headers = {"authorization": f"Bearer {secret}", "idempotency-key": "one-for-both"}
+            replies += [httpx.put(f"{url}/memory/a/k", json=sent, headers=headers) for _ in range(2)]
+    assert [reply.json()["version"] for reply in replies] == [1, 1, 2, 2]
+    assert ["idempotency-replayed" in reply.headers for reply in replies] == [False, True, False, True]
+
+
 def test_a7_a_stream_on_another_server_ends_within_five_seconds_of_a_revocation(store: SqliteStore) -> None:
     secret, token = give(store, "a:all")
     other = SqliteStore(store.path, durability="normal")

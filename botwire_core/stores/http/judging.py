@@ -6,7 +6,13 @@ from typing import Any, Final
 
 import orjson
 
-from botwire_core.errors import CommitUnknownError, InvalidValueError, RequestRunningError, StoreUnavailableError
+from botwire_core.errors import (
+    CommitUnknownError,
+    InvalidValueError,
+    QuotaExceededError,
+    RequestRunningError,
+    StoreUnavailableError,
+)
 from botwire_core.records import record
 from botwire_core.stores.http.addresses import Endpoint
 from botwire_core.stores.http.exchanges import Answer, Ask, Failed, NoAnswer
@@ -71,6 +77,8 @@ def judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> Failure | None:
         return Failure(told, sent=True, later=later, running=True)
     if isinstance(told, CommitUnknownError):
         return Failure(told, sent=True, later=later)
+    if isinstance(told, QuotaExceededError) and told.quota and later is None:
+        return None  # time brings no more of it
     return Failure(told, later=later) if status in _AGAIN else None
 
 
