@@ -9,7 +9,7 @@ from botwire_core.memory import Memory
 
 __all__ = ["as_memory", "url_of"]
 
-_SECRET = re.compile("pass|token|secret|key", re.IGNORECASE)
+_SECRET = re.compile("pass|token|secret|api_?key", re.IGNORECASE)
 
 
 def as_memory(memory: Memory | str | None, namespace: str) -> Memory:
@@ -41,8 +41,9 @@ def as_memory(memory: Memory | str | None, namespace: str) -> Memory:
 def url_of(memory: Memory) -> str | None:
     """Give the URL by which another process opens the store of a memory; None for the usual store.
 
-    It holds no token, nobody's name and password, and no parameter whose name speaks of one. A memory that no other process can open, since it was made
-    from a store object or shows a moment in the past, has a URL that nothing opens.
+    It holds no token, nobody's name and password, and no parameter whose name speaks of one. A memory that no
+    other process can open, since it was made from a store object or shows a moment in the past, has a URL that
+    nothing opens.
 
     >>> url_of(Memory("support", "https://ana:secret@memory.example.com"))
     'https://memory.example.com'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -187,6 +189,22 @@ class TestOurs:
                 os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert (one.get("parent"), one.get("child")) == ("parent", "child")
+
+    def test_what_was_set_in_a_loop_is_written_at_the_end_of_the_process(self, url: str) -> None:
+        namespace = f"test-{uuid4().hex}"
+        code = f"""
+import asyncio
+from botwire_autogen.cache import BotWireCacheStore
+from botwire import Memory
+async def main():
+    one = BotWireCacheStore(Memory({namespace!r}, {url!r}))
+    for number in range(20):
+        one.set(str(number), number)
+asyncio.run(main())
+"""
+        result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert len(Memory(namespace, url).keys("cache/")) == 20
 
     async def test_stored_bytes_and_odd_values_are_no_answers(self, memory: Memory) -> None:
         model = scripted("Paris", "Paris")

@@ -191,13 +191,14 @@ class TestDumps:
         assert other.dump_component() == one.dump_component()
 
     def test_a_dump_holds_no_secret_and_names_a_public_class(self, kind: Kind) -> None:
-        memory = Memory("mine", "https://ana:pass-word@memory.example.com", token=TOKEN, author="ana-bot")
+        url = "https://ana:pass-word@memory.example.com?api_key=pass-word&timeout=3&Token=pass-word"
+        memory = Memory("mine", url, token=TOKEN, author="ana-bot")
         dump = kind.make(memory).dump_component()
         text = dump.model_dump_json()
         assert TOKEN not in text
         assert "pass-word" not in text
         assert dump.config["namespace"] == "mine"
-        assert dump.config["url"] == "https://memory.example.com"
+        assert dump.config["url"] == "https://memory.example.com?timeout=3"
         assert dump.config["author"] == "ana-bot"
         assert "._" not in dump.provider
         assert dump.provider.startswith("botwire_autogen.")
