@@ -1,13 +1,10 @@
-"""`memory_tools`, under the name that the guides of the first BotWire give, and `install`; both load CrewAI late."""
+"""`memory_tools`, under the name that the guides of the first BotWire give, and `install`; they load CrewAI late."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botwire_core.memory import Memory
-
-if TYPE_CHECKING:
-    from botwire_crewai.flow import install
 
 __all__ = ["install", "memory_tools"]
 
@@ -26,9 +23,12 @@ def memory_tools(namespace: str | Memory, **options: Any) -> list[Any]:
     return tools
 
 
-def __getattr__(name: str) -> Any:
-    if name == "install":
-        from botwire_core.plugins import registry
+def install(memory: str | Memory | None = None, **options: Any) -> Any:
+    """Let the flows of this process keep their state in a memory, as `botwire_crewai.install` does.
 
-        return registry().adapter("crewai", "install")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    Raises:
+        MissingExtraError: CrewAI is not installed.
+    """
+    from botwire_core.plugins import registry
+
+    return registry().adapter("crewai", "install")(memory, **options)

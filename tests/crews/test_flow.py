@@ -112,8 +112,12 @@ def test_a_store_that_a_flow_names_itself_is_used(installed: BotWireFlowPersiste
     assert installed.memory.keys() == []
 
 
-def test_it_is_where_the_guides_have_it() -> None:
-    assert botwire_crewai.install is botwire.crewai.install is registry().adapter("crewai", "install") is install
+def test_it_is_where_the_guides_have_it(memory: Memory) -> None:
+    installed = botwire.crewai.install(memory, ttl=60)
+    assert default_flow_persistence() is installed
+    assert (installed.memory.namespace, installed.ttl) == (memory.namespace, 60)
+    set_flow_persistence_factory(None)
+    assert botwire_crewai.install is registry().adapter("crewai", "install") is install
     assert botwire_crewai.BotWireFlowPersistence is registry().adapter("crewai", "flow_persistence")
 
 
