@@ -7,6 +7,7 @@ BRINGS = {
     "autogen": {"opentelemetry"},
     "crewai": {"opentelemetry"},
     "humanloop": {"opentelemetry"},
+    "langfuse": {"opentelemetry"},
     "langgraph": {"langchain"},  # it stands on langchain-core
 }
 

@@ -26,11 +26,15 @@ SHIPPED_PLUGINS: Final = {
     "autogen": "botwire_autogen.plugin",
     "crewai": "botwire_crewai.plugin",
     "humanloop": "botwire_humanloop.plugin",
+    "langfuse": "botwire_langfuse.plugin",
     "opentelemetry": "botwire_opentelemetry.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
 
-SCOPE_PROVIDERS: Final[dict[str, str]] = {"humanloop": "botwire_humanloop.plugin:botwire_current_scope"}
+SCOPE_PROVIDERS: Final[dict[str, str]] = {
+    "humanloop": "botwire_humanloop.plugin:botwire_current_scope",
+    "langfuse": "botwire_langfuse.plugin:botwire_current_scope",
+}
 """By the top-level import name of a framework, the function that tells the scope once that framework is loaded."""
 
 LATER_SCHEMES: Final = frozenset({"postgresql"})

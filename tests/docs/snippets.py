@@ -27,8 +27,8 @@ from pathlib import Path
 __all__ = ["APART", "EXTRAS", "Block", "blocks", "run"]
 
 EXTRAS = frozenset({"autogen", "langchain", "langgraph"})
-APART = frozenset({"crewai"})
-"""Extras that cannot be installed beside the others; their blocks run in environments of their own, in .ci/run."""
+APART = frozenset({"crewai", "langfuse", "mlflow"})
+"""Extras that are large, or cannot be installed beside the others; their blocks run in environments of their own, in .ci/run."""
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 

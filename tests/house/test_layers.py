@@ -24,6 +24,7 @@ HOMES = {
     "langchain_classic": "botwire_langchain",
     "langchain_core": ("botwire_langchain", "botwire_langgraph"),  # LangGraph stands on it
     "langgraph": "botwire_langgraph",
+    "langfuse": "botwire_langfuse",
     "opentelemetry": "botwire_opentelemetry",
     "prometheus_client": "botwire_server",
     "psycopg": "botwire_postgres",

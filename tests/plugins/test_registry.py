@@ -34,6 +34,9 @@ SHIPPED = [
         "crewai is not installed",
     ),
     PluginStatus("humanloop", "botwire", "humanloop: instrument, prompt_scope, scoped", "ready"),
+    PluginStatus(
+        "langfuse", "botwire", "langfuse: run_experiment", "missing", "botwire[langfuse]", "langfuse is not installed"
+    ),
     PluginStatus("opentelemetry", "botwire", "opentelemetry: arm, disarm, outgoing", "ready"),
 ]
 STORE = """
