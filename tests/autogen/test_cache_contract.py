@@ -202,7 +202,7 @@ async def main():
         one.set(str(number), number)
 asyncio.run(main())
 """
-        result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert (result.returncode, result.stderr) == (0, "")
         assert len(Memory(namespace, url).keys("cache/")) == 20
 
