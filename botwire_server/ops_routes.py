@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from botwire_core import protocol as p
 from botwire_core.errors import BotWireError, InvalidValueError, TooLargeError
+from botwire_core.records import replace
 from botwire_core.service import Outcome
 from botwire_core.wire.ops import op_from_json
 from botwire_core.wire.results import result_to_json
 from botwire_server.bodies import members_of, read_json
 from botwire_server.demands import LISTS
+from botwire_server.listing import MAX_PAGE
 from botwire_server.refusals import RefusedError
 from botwire_server.replies import Reply, json_reply, problem_members, problem_reply
 from botwire_server.requests import Pairs, Request
@@ -26,6 +28,7 @@ READS: Final[frozenset[type]] = frozenset(
     | {p.ListSnapshots, p.Resolve, p.GetHistory, p.Compare, p.ListChanges, p.Export, p.ListNamespaces, p.GetRetention}
 )
 """Ops that change nothing: they wait for no commit, and are not remembered by their Idempotency-Key."""
+_PAGED: Final[frozenset[type]] = frozenset({p.ListKeys, p.ListEntries, p.Export})
 
 
 async def answer_ops(service: Service, request: Request) -> Reply:
@@ -38,7 +41,8 @@ async def answer_ops(service: Service, request: Request) -> Reply:
     config = service.config
     body, value = await read_json(request, config.body_bytes, config.body_seconds)
     members = members_of(value, "ops", "atomic")
-    ops = _ops(members)
+    asked = _ops(members)
+    ops = tuple(map(_one_page, asked))
     atomic = members.get("atomic", False)
     if type(atomic) is not bool:
         raise InvalidValueError("atomic: neither true nor false")
@@ -58,6 +62,9 @@ async def answer_ops(service: Service, request: Request) -> Reply:
             status, problem_headers, problem = problem_reply(error, request.id, undone_by)
             return status, [*problem_headers, *headers], problem
     results = [await _told(service, request, i, op, outcomes[i]) for i, op in enumerate(ops)]
+    for op, wanted, told in zip(ops, asked, results, strict=True):
+        if op is not wanted and len(told.get("result", ())) == MAX_PAGE:
+            told["more"] = True
     return json_reply({"results": results}, headers=headers)
 
 
@@ -68,6 +75,12 @@ def _ops(members: dict[str, Any]) -> tuple[p.Op[Any], ...]:
     if len(listed) > MAX_OPS:
         raise TooLargeError(f"ops: more than {MAX_OPS:,}", hint="send them in several requests")
     return tuple([op_from_json(one, f"ops[{i}]") for i, one in enumerate(listed)])
+
+
+def _one_page(op: p.Op[Any]) -> p.Op[Any]:
+    """An op that asks for no more than a page: what a namespace holds may be more than there is memory for."""
+    limit: int | None = getattr(op, "limit", 0)
+    return replace(op, limit=MAX_PAGE) if type(op) in _PAGED and (limit is None or limit > MAX_PAGE) else op
 
 
 async def _read(service: Service, request: Request, op: p.Op[Any]) -> Outcome:

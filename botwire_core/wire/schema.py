@@ -78,7 +78,12 @@ def _fixed() -> dict[str, Any]:
         "Problem": problem_schema,
         "Outcome": {
             "oneOf": [
-                {"type": "object", "properties": {"result": {}}, "required": ["result"], "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": {"result": {}, "more": {"const": True, "description": "a page of a longer list"}},
+                    "required": ["result"],
+                    "additionalProperties": False,
+                },
                 {
                     "type": "object",
                     "properties": {"error": {"$ref": f"{_REF}Problem"}},

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from botwire_core.protocol import Op, Set
+from botwire_core.protocol import Export, ListEntries, ListKeys, Op, Set
 from botwire_core.service import Serve
+from botwire_core.stores.http import HttpStore
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_server.testing import served
 
@@ -111,6 +112,32 @@ def test_what_is_no_list_of_ops_is_refused(client: httpx.Client, body: Any) -> N
 def test_more_ops_than_a_request_may_have_are_refused(client: httpx.Client, space: str) -> None:
     assert post(client, *[op("get", space, key="a")] * 1001).status_code == 413
     assert post(client, *[op("get", space, key="a")] * 1000).status_code == 200
+
+
+def test_a_list_without_a_limit_is_a_page_and_says_that_there_is_more(client: httpx.Client, space: str) -> None:
+    keys = [f"k{number:04}" for number in range(1500)]
+    post(client, op("set_many", space, items=[{"key": key, "value": 1} for key in keys]))
+    for kind in ("list_keys", "list_entries", "export"):
+        for wanted in ({"limit": 1400}, {} if kind == "export" else {"limit": None}):
+            (told,) = post(client, op(kind, space, **wanted)).json()["results"]
+            assert len(told["result"]) == 1000
+            assert told.get("more", False) is (wanted != {})
+    both = post(client, op("list_keys", space, after="k0999"), op("list_keys", space, limit=1000))
+    whole, page = both.json()["results"]
+    assert whole == {"result": keys[1000:]}
+    assert page == {"result": keys[:1000]}
+
+
+def test_a_store_over_http_asks_on_where_the_server_cut_a_list(url: str, client: httpx.Client, space: str) -> None:
+    keys = [f"k{number:04}" for number in range(2100)]
+    post(client, op("set_many", space, items=[{"key": key, "value": 1} for key in keys]))
+    store = HttpStore(url)
+    for _ in range(2):  # before the server is known, and after
+        assert store.run(ListKeys(space)) == keys
+        assert store.run(ListKeys(space, limit=2050)) == keys[:2050]
+        assert [entry.key for entry in store.run(ListEntries(space, reverse=True))] == keys[::-1]
+        assert [record.key for record in store.run(Export(space, limit=5000))] == keys
+    store.close()
 
 
 class TestOnce:

@@ -11,6 +11,7 @@ from botwire_core.codec import from_portable
 from botwire_core.errors import BotWireError, CommitUnknownError, StoreUnavailableError
 from botwire_core.names import check_namespace
 from botwire_core.protocol import Op
+from botwire_core.records import replace
 from botwire_core.stores.http.exchanges import Answer, Ask, Exchange
 from botwire_core.stores.http.judging import members_of
 from botwire_core.wire.ops import op_to_json
@@ -49,12 +50,21 @@ def new_key() -> str:
 
 
 def exchange(op: Op[R]) -> Exchange[R]:
-    """The one request of an op.
+    """The one request of an op, or one for each page of a list that the server does not give at once.
 
     Raises:
         OtherDialect: the server is not ours.
         BotWireError: whatever an embedded store raises, from the server's answer.
     """
+    result, rest = yield from _asked(op)
+    while rest is not None:
+        page, rest = yield from _asked(rest)
+        result += page
+    return cast(R, result)
+
+
+def _asked(op: Op[Any]) -> Exchange[tuple[Any, Op[Any] | None]]:
+    """The result of an op, and what to ask for after it where it is a page that is not the last."""
     reads = is_read(op)
     body = dump({"ops": [op_to_json(op)]})
     answer = yield Ask("POST", "/v1/ops", body, reads, None if reads else new_key(), parse)
@@ -63,9 +73,15 @@ def exchange(op: Op[R]) -> Exchange[R]:
     try:
         (told,) = answer.parsed["results"]
         result = result_from_json(op, told["result"])
-    except (TypeError, KeyError, ValueError, BotWireError) as error:
+        return result, _rest(op, result) if told.get("more") is True else None
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, BotWireError) as error:
         raise _not_understood(reads) from error
-    return cast(R, result)
+
+
+def _rest(op: Any, page: list[Any]) -> Op[Any]:
+    last = page[-1]
+    after = last if type(last) is str else last.key
+    return cast("Op[Any]", replace(op, after=after, limit=None if op.limit is None else op.limit - len(page)))
 
 
 def quick_exchange(op: Op[R]) -> Exchange[R]:
