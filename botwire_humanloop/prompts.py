@@ -17,8 +17,8 @@ from botwire_core.scopes import Scope
 from botwire_core.scopes.blocks import scope
 from botwire_core.scopes.current import current_scope, scope_here
 from botwire_core.scopes.policy import policy_here, policy_with
-from botwire_humanloop.binding import stands_for
 from botwire_humanloop.contexts import text_or_none
+from botwire_humanloop.decorated import stands_for
 from botwire_humanloop.known_runs import SOURCE
 from botwire_humanloop.versions import version_of_file, version_of_kernel
 

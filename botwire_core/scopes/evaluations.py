@@ -54,8 +54,8 @@ class Evaluation:
         """Guards what is above; never held while code of somebody else runs."""
 
     def __enter__(self) -> Evaluation:
-        if self._run is not None and not self._off:
-            self._begin(self._completed(self._run))
+        if self._run is not None:
+            self.begin(self._run)
         return self
 
     def __exit__(
@@ -65,6 +65,13 @@ class Evaluation:
         if kind is None:
             self._raise_what_was_swallowed()
 
+    def begin(self, place: Scope) -> Scope:
+        """Let the run of a place be under way from now on; give the place with what blocks around have said."""
+        place = replace(place, **self._said) if self._said else place
+        if not self._off:
+            self._begin(place)
+        return place
+
     @contextmanager
     def at(self, place: Scope) -> Iterator[None]:
         """The block for one call."""
@@ -72,8 +79,7 @@ class Evaluation:
             with scope(off=True):
                 yield
             return
-        place = self._completed(place)
-        self._begin(place)
+        place = self.begin(place)
         with policy_here(self._policy), scope(place):
             try:
                 yield
@@ -105,9 +111,6 @@ class Evaluation:
             return awaited(result, place) if inspect.iscoroutine(result) else result
 
         return in_place
-
-    def _completed(self, place: Scope) -> Scope:
-        return replace(place, **self._said) if self._said else place
 
     def _begin(self, place: Scope) -> None:
         shared = replace(place, datapoint_id=None, trial=None)

@@ -1,47 +1,16 @@
-"""Functions of the user, run in a place that is found out at each call."""
+"""Functions that Humanloop's decorators have made: what stands for them, and which are refused."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from importlib import metadata
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from botwire_core.errors import UnsupportedError
 
-__all__ = ["FindPlace", "bound", "refuse_what_never_ends", "stands_for"]
-
-FindPlace: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], AbstractContextManager[Any]]
-"""Gives the block to run a call in, by the arguments of the call."""
+__all__ = ["refuse_what_never_ends", "stands_for"]
 
 _FLOWS_HANG_FROM: Final = (1, 43)
-
-
-def bound(function: Callable[..., Any], find_place: FindPlace) -> Callable[..., Any]:
-    """Give a function that runs each call in the block that `find_place` gives for it.
-
-    It is a plain function, since the SDK copies what it is given; its source can be found, and one that Humanloop's
-    decorators have made stays one.
-    """
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def in_place_async(*args: Any, **kwargs: Any) -> Any:
-            with find_place(args, kwargs):
-                return await function(*args, **kwargs)
-
-        wrapper: Callable[..., Any] = in_place_async
-    else:
-
-        @functools.wraps(function)
-        def in_place(*args: Any, **kwargs: Any) -> Any:
-            with find_place(args, kwargs):
-                return function(*args, **kwargs)
-
-        wrapper = in_place
-    return stands_for(wrapper, function)
 
 
 def stands_for(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
