@@ -11,7 +11,7 @@ from autogen_core.memory import MemoryContent, MemoryQueryResult, UpdateContextR
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage, UserMessage
 
-from botwire_autogen.blocks import new_block
+from botwire_autogen.blocks import new_block, without_bytes
 from botwire_autogen.cancelling import cancellable
 from botwire_autogen.components import MemoryComponent, MemoryConfig
 from botwire_autogen.contents import from_records, has_image, is_image, to_record, words_of
@@ -129,7 +129,8 @@ class BotWireMemory(MemoryComponent, AutoGenMemory, Component[BotWireMemoryConfi
     async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
         """Show what is remembered, as one system message with what no earlier one shows; none where all is shown.
 
-        Gives all that was recalled, shown now or before.
+        Gives all that was recalled, shown now or before, of which AutoGen makes an event. Events are written down as
+        JSON text, which bytes are not: of them it gives what the agent is shown, their type and size.
         """
         messages = await model_context.get_messages()
         words = _last_words(messages) if self.recall == "relevant" else ""
@@ -137,7 +138,7 @@ class BotWireMemory(MemoryComponent, AutoGenMemory, Component[BotWireMemoryConfi
         block = new_block(found, messages, self.max_bytes)
         if block is not None:
             await model_context.add_message(block)
-        return UpdateContextResult(memories=MemoryQueryResult(results=found))
+        return UpdateContextResult(memories=MemoryQueryResult(results=[without_bytes(content) for content in found]))
 
     async def clear(self) -> None:
         """Forget all contents; other keys of the memory stay."""

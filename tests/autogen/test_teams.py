@@ -16,8 +16,9 @@ from autogen.member import take_turns
 from autogen.teams import agent, calling, scripted, shown, team
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Team
-from autogen_core import CancellationToken
+from autogen_core import CancellationToken, Image
 from autogen_core.memory import MemoryContent, MemoryMimeType
+from PIL import Image as Pictures
 from server.granting import give
 
 from botwire import Memory, scope
@@ -166,6 +167,21 @@ class TestATeam:
         await save_team(team(agent("writer", scripted()), turns=2), memory)
         with pytest.raises(ValueError, match="critic not found"):
             await load_team(team(agent("critic", scripted()), turns=2), memory)
+
+    async def test_it_can_be_saved_whatever_its_memory_holds(self, memory: Memory) -> None:
+        # AutoGen keeps what was recalled with the state, as JSON text, and cannot write down bytes.
+        knowledge = BotWireMemory(memory)
+        await knowledge.add(MemoryContent(content=b"\xff\xfe", mime_type=MemoryMimeType.BINARY))
+        await knowledge.add(MemoryContent(content=Image(Pictures.new("RGB", (2, 2))), mime_type=MemoryMimeType.IMAGE))
+        await knowledge.add(MemoryContent(content={"data": "no image"}, mime_type=MemoryMimeType.JSON))
+        for loaded in (False, True):
+            one = team(agent("writer", scripted("draft"), memory=[knowledge]), turns=2)
+            assert await load_team(one, memory) is loaded
+            result = await one.run(task="Write.")
+            await save_team(one, memory)
+        (event,) = [message for message in result.messages if message.type == "MemoryQueryEvent"]  # type: ignore[union-attr]
+        assert event.content[0].content == {"mime_type": "application/octet-stream", "bytes": 2}
+        assert (await knowledge.query("")).results[0].content == b"\xff\xfe"
 
     async def test_a_whole_team_is_restored_from_its_dump_and_its_state(self, memory: Memory) -> None:
         context = BotWireChatCompletionContext(memory, name="writer")
