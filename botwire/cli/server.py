@@ -53,6 +53,25 @@ def serve(
     ] = None,
     requests: Annotated[int, typer.Option("--requests", min=1, help="Requests that are answered at once.")] = 1024,
     connections: Annotated[int, typer.Option("--connections", min=1, help="Connections that are open at once.")] = 4096,
+    watchers: Annotated[int, typer.Option("--watchers", min=0, help="Clients that watch at once.")] = 1024,
+    body_bytes: Annotated[int, typer.Option("--body-bytes", min=1, help="Bytes of a body, read no further.")] = 24
+    * 1024
+    * 1024,
+    import_bytes: Annotated[
+        int, typer.Option("--import-bytes", min=1, help="Bytes of an import, kept in a temporary file.")
+    ] = 4 * 1024 * 1024 * 1024,
+    header_seconds: Annotated[
+        float, typer.Option("--header-seconds", min=0.1, help="For headers, and for a connection that is idle.")
+    ] = 10,
+    body_seconds: Annotated[
+        float, typer.Option("--body-seconds", min=0.1, help="For a body, and for a client to take what it is sent.")
+    ] = 30,
+    stop_seconds: Annotated[
+        float, typer.Option("--stop-seconds", min=0, help="For what has begun when the server is stopped.")
+    ] = 10,
+    heartbeat_seconds: Annotated[
+        float, typer.Option("--heartbeat-seconds", min=0.1, help="Between signs of life to a client that watches.")
+    ] = 15,
     log: Annotated[bool, typer.Option("--log/--no-log", help="Write a line of JSON per request to stderr.")] = True,
     log_namespaces: Annotated[bool, typer.Option("--log-namespaces", help="With the namespace in each line.")] = False,
 ) -> None:
@@ -70,6 +89,13 @@ def serve(
         plan=_load("plans:plan_of")(plan, **limits),
         requests=requests,
         connections=connections,
+        watchers=watchers,
+        body_bytes=body_bytes,
+        import_bytes=import_bytes,
+        header_seconds=header_seconds,
+        body_seconds=body_seconds,
+        stop_seconds=stop_seconds,
+        heartbeat_seconds=heartbeat_seconds,
         log_requests=log,
         log_namespaces=log_namespaces,
     )
