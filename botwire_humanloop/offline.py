@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 import threading
 from http.server import ThreadingHTTPServer
-from itertools import count
 from types import TracebackType
 from typing import Any, Final
+from uuid import uuid4
 
 from botwire_humanloop.offline_files import Files, identifier
 from botwire_humanloop.offline_http import Refusal, handler_of
@@ -26,9 +26,6 @@ __all__ = ["OfflineHumanloop"]
 
 _WAIT: Final = 3.0
 """Seconds that a request for results waits for judgments that are under way; the SDK itself would ask each 5."""
-
-# No two runs of a process share an id, as with the service: what is known of runs is kept by it.
-_run_numbers: Final = count(1)
 
 
 class OfflineHumanloop:
@@ -101,7 +98,8 @@ class OfflineHumanloop:
         if name is not None and any(one["name"] == name for one in self.evaluations.values()):
             raise Refusal(409, f"there is an evaluation {name!r}")
         evaluation = {
-            "id": f"evr_{len(self.evaluations) + 1}",
+            # As with the service, never used again: memory of an earlier run is kept under such an id.
+            "id": f"evr_{uuid4().hex[:16]}",
             "name": name,
             "file_id": body["file"]["id"],
             "url": "offline",
@@ -118,7 +116,7 @@ class OfflineHumanloop:
 
     def create_run(self, evaluation_id: str, query: dict[str, str], body: Any) -> Any:
         """Begin a run of a version over a dataset."""
-        run_id = f"rn_{next(_run_numbers):06}"
+        run_id = f"rn_{uuid4().hex[:16]}"
         version = self.files.version(body["version"]["version_id"])
         dataset = next(
             one for one in self.files.datasets.values() if one["version_id"] == body["dataset"]["version_id"]

@@ -123,7 +123,7 @@ def test_a_variant_has_the_name_that_humanloop_gave_the_version(
     (made,) = scoped_namespaces(memory.store)
     version = api.files.by_path("support/answer", None)
     assert made.name == f"support@{version['version_id']}~{next(iter(api.runs))}"
-    assert made.scope.experiment == "evr_1"
+    assert made.scope.experiment == next(iter(api.evaluations))
     assert made.scope.prompt_path == "support/answer"
     assert made.scope.prompt_id == version["id"]
     assert made.scope.source == "humanloop"
