@@ -71,7 +71,7 @@ def check(copy: Memory) -> int:
         assert len(set(then.get_many(KEYS).values())) == 1
         assert then.read("log") == list(range(1, then.get(KEYS[0]) + 1))
     store = copy.store
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store.inner, SqliteStore)
     assert store.health().integrity == "ok"
     return int(turn)
 
