@@ -29,9 +29,9 @@ _WAIT: Final = 3.0
 
 
 class OfflineHumanloop:
-    """A server of its own in a block, which gives its `url`; `calls` has each request as (method, path, body).
+    """A server of its own, which a block starts and stops; `url` is where it listens.
 
-    A subclass may override an endpoint's method to answer as another service would.
+    `calls` has each request as (method, path, body). A subclass may override an endpoint's method to answer as another service would.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,15 @@ class OfflineHumanloop:
         """Guards everything above, and tells of each judgment."""
 
     def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> str:
+        """Listen on a free port until `stop`, and give the URL."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.answer))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="offline-humanloop")
@@ -51,9 +60,8 @@ class OfflineHumanloop:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v5"
         return self.url
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Answer no more."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

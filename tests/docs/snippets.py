@@ -26,9 +26,9 @@ from pathlib import Path
 
 __all__ = ["APART", "EXTRAS", "Block", "blocks", "run"]
 
-EXTRAS = frozenset({"autogen", "langchain", "langgraph", "server"})
+EXTRAS = frozenset({"autogen", "humanloop", "langchain", "langgraph", "server"})
 APART = frozenset({"crewai", "langfuse", "mlflow"})
-"""Extras that are large, or cannot be installed beside the others; their blocks run in environments of their own, in .ci/run."""
+"""Extras that are large, or that others do not bear; their blocks run in environments of their own, in .ci/run."""
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 
