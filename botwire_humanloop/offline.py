@@ -31,7 +31,8 @@ _WAIT: Final = 3.0
 class OfflineHumanloop:
     """A server of its own, which a block starts and stops; `url` is where it listens.
 
-    `calls` has each request as (method, path, body). A subclass may override an endpoint's method to answer as another service would.
+    `calls` has each request as (method, path, body). A subclass may override an endpoint's method, to answer as
+    another service would.
     """
 
     def __init__(self) -> None:

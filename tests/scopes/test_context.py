@@ -17,7 +17,7 @@ from botwire_core.memory import Memory
 from botwire_core.scopes import Scope
 from botwire_core.scopes.blocks import bind, scope
 from botwire_core.scopes.current import OFF, arm, current_scope, disarm, scope_here
-from botwire_core.scopes.policy import current_policy, scope_policy
+from botwire_core.scopes.policy import ScopePolicy, current_policy, policy_here, policy_with, scope_policy
 from botwire_core.scopes.runs import UnscopedWarning, active_runs
 
 
@@ -281,3 +281,39 @@ def test_no_scope_needs_no_module_of_scopes_beyond_what_asks_for_one() -> None:
     assert loaded.strip() == str(
         ["botwire_core.scopes", "botwire_core.scopes.current", "botwire_core.scopes.scope", "botwire_core.scopes.store"]
     )
+
+
+def test_a_framework_has_defaults_only_where_no_block_has_said_otherwise() -> None:
+    assert policy_with(on_unscoped="adopt").on_unscoped == "adopt"
+    with scope_policy(isolation="datapoint"):
+        assert policy_with(on_unscoped="adopt", isolation="version") == ScopePolicy("datapoint", on_unscoped="adopt")
+        with scope_policy(on_unscoped="error"):
+            assert policy_with(on_unscoped="adopt").on_unscoped == "error"
+        assert policy_with(on_unscoped="adopt").on_unscoped == "adopt"
+    with policy_here(ScopePolicy(on_unscoped="warn")):
+        assert policy_with(on_unscoped="adopt", isolation="version") == ScopePolicy(on_unscoped="warn")
+
+
+def test_the_first_refusal_of_a_run_is_kept_for_who_runs_it(read: Callable[[], str]) -> None:
+    with scope(variant="v", run_id="r"):
+        for _ in range(2):
+            with pytest.raises(ScopeError) as caught:
+                in_thread(read)
+            first = active_runs()[0].refused
+        assert isinstance(first, ScopeError)
+        assert first is not caught.value
+        assert str(first) == str(caught.value)
+
+
+def test_a_thread_that_a_provider_knows_has_the_policy_of_its_run(memory: Memory) -> None:
+    def provider() -> Scope | None:
+        return Scope("v", "r", "d") if threading.current_thread() is not threading.main_thread() else None
+
+    arm(provider)
+    try:
+        with scope_policy(isolation="datapoint"), scope(variant="v", run_id="r", datapoint_id="d"):
+            in_thread(lambda: memory.set("k", "the datapoint's"))
+            assert memory.get("k") == "the datapoint's"
+    finally:
+        disarm(provider)
+    assert not memory.exists("k")
