@@ -8,6 +8,7 @@ BRINGS = {
     "crewai": {"opentelemetry"},
     "humanloop": {"opentelemetry"},
     "langfuse": {"opentelemetry"},
+    "mlflow": {"opentelemetry"},
     "langgraph": {"langchain"},  # it stands on langchain-core
 }
 

@@ -27,6 +27,7 @@ SHIPPED_PLUGINS: Final = {
     "crewai": "botwire_crewai.plugin",
     "humanloop": "botwire_humanloop.plugin",
     "langfuse": "botwire_langfuse.plugin",
+    "mlflow": "botwire_mlflow.plugin",
     "opentelemetry": "botwire_opentelemetry.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""

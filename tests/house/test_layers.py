@@ -25,6 +25,7 @@ HOMES = {
     "langchain_core": ("botwire_langchain", "botwire_langgraph"),  # LangGraph stands on it
     "langgraph": "botwire_langgraph",
     "langfuse": "botwire_langfuse",
+    "mlflow": "botwire_mlflow",
     "opentelemetry": "botwire_opentelemetry",
     "prometheus_client": "botwire_server",
     "psycopg": "botwire_postgres",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HEAVY = {
     "autogen_core", "crewai", "httpx", "humanloop", "hypothesis", "langchain_core", "langfuse", "langgraph",
-    "opentelemetry", "psycopg",
+    "mlflow", "opentelemetry", "psycopg",
     "pydantic", "pydantic_core", "pytest", "rich", "starlette", "typer",
 }  # fmt: skip
 REPORT = "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
@@ -56,6 +56,7 @@ def test_listing_the_plugins_loads_no_framework(tmp_path: Path) -> None:
         "import botwire_crewai, botwire_crewai.plugin\n"
         "import botwire_humanloop, botwire_humanloop.plugin, botwire_humanloop.evaluations\n"
         "import botwire_langfuse, botwire_langfuse.plugin, botwire_langfuse.experiments\n"
+        "import botwire_mlflow, botwire_mlflow.plugin\n"
         "import botwire_opentelemetry, botwire_opentelemetry.plugin, botwire_opentelemetry.receiving\n"
         "import botwire_autogen, botwire_autogen.plugin",
         tmp_path,

@@ -16,7 +16,7 @@ MAX_LINES = 400
 # The ops, one after the other: a page that is read from top to end, and whose docstrings are the specification.
 LONGER = {"botwire_core/protocol.py": 550}
 # Frameworks that cannot be installed beside the others; their steps in .ci/run test these modules too.
-APART = {"crewai"}
+APART = {"crewai", "mlflow"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=shown)

@@ -37,6 +37,9 @@ SHIPPED = [
     PluginStatus(
         "langfuse", "botwire", "langfuse: run_experiment", "missing", "botwire[langfuse]", "langfuse is not installed"
     ),
+    PluginStatus(
+        "mlflow", "botwire", "mlflow: evaluate, load_prompt", "missing", "botwire[mlflow]", "mlflow is not installed"
+    ),
     PluginStatus("opentelemetry", "botwire", "opentelemetry: arm, disarm, outgoing", "ready"),
 ]
 STORE = """
