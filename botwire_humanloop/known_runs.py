@@ -32,11 +32,16 @@ def known_run(run_id: str) -> Scope | None:
 
 def place_in_run(run_id: str, datapoint_id: str | None, file_id: str | None, path: str | None) -> Scope:
     """The scope of a datapoint; the variant of a run that is not known stays unknown."""
-    run = known_run(run_id) or Scope(run_id=run_id, prompt_id=file_id, prompt_path=path, source=SOURCE)
+    run = known_run(run_id) or _unknown(run_id, file_id, path)
     return run if datapoint_id is None else _at(run, datapoint_id)
 
 
 # The same object for the same place: a memory finds its fork by it at each operation.
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _unknown(run_id: str, file_id: str | None, path: str | None) -> Scope:
+    return Scope(run_id=run_id, prompt_id=file_id, prompt_path=path, source=SOURCE)
+
+
 @lru_cache(maxsize=4096)
 def _at(run: Scope, datapoint_id: str) -> Scope:
     return replace(run, datapoint_id=datapoint_id)
