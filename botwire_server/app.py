@@ -132,7 +132,9 @@ class Application:
         headers = request.headers = read_headers(request.pairs)
         request.id = id_of(headers)
         self._guard.check_host_and_origin(headers)
-        if service.metrics.in_flight > self._config.requests:
+        most = self._config.requests
+        # Who watches is under way for hours and costs next to nothing; there is a limit of their own for them.
+        if service.metrics.in_flight > most and service.metrics.in_flight - len(service.watchers) > most:
             raise RefusedError(
                 503,
                 "overloaded",

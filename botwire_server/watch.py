@@ -23,6 +23,8 @@ from botwire_server.refusals import RefusedError
 __all__ = ["Watcher", "Watchers"]
 
 _CHANGES_PER_PAGE: Final = 200
+_MOST_PAGES: Final = 16
+"""Pages that are kept of a namespace for the next who asks: those who watch the same are woken together."""
 
 _Page = tuple[int, bytes]
 
@@ -100,7 +102,14 @@ class _Space:
         task = self._pages.get((since, prefix))
         if task is None:
             task = self._pages[since, prefix] = asyncio.get_running_loop().create_task(self._read(since, prefix))
-        return await asyncio.shield(task)
+            if len(self._pages) > _MOST_PAGES:
+                del self._pages[next(iter(self._pages))]  # the oldest; whoever waits for it has it all the same
+        try:
+            return await asyncio.shield(task)
+        except BotWireError:
+            if self._pages.get((since, prefix)) is task:
+                del self._pages[since, prefix]  # perhaps it passes
+            raise
 
     async def _read(self, since: int, prefix: str) -> _Page:
         op = ListChanges(self.namespace, since, prefix, _CHANGES_PER_PAGE)
@@ -109,6 +118,7 @@ class _Space:
 
     async def _poll(self) -> None:
         while True:
+            self.look_now.clear()  # before the look, so that a write in the middle of it is not missed
             try:
                 revision = await self.store.arun(Resolve(self.namespace))
             except BotWireError:
@@ -117,7 +127,6 @@ class _Space:
                 self.revision = revision
                 self._pages.clear()
                 self.wake()
-            self.look_now.clear()
             try:
                 async with asyncio.timeout(LONGEST_WAIT):
                     await self.look_now.wait()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,10 +15,12 @@ import pytest
 from server.raw import connected, request
 
 from botwire_core.codec import encode
+from botwire_core.errors import StoreUnavailableError
 from botwire_core.protocol import ListChanges, Op, Resolve, Set, SetMany
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_server.config import ServerConfig
 from botwire_server.testing import served
+from botwire_server.watch import Watchers
 
 
 class Events:
@@ -173,15 +178,16 @@ def test_many_watchers_of_a_namespace_cost_the_store_as_much_as_one(store: Sqlit
 
 def test_a_reader_that_takes_nothing_is_cut_off_and_holds_no_more_than_a_page(store: SqliteStore, space: str) -> None:
     large = "x" * 500_000
-    with served(store, ServerConfig(body_seconds=0.5)) as url:
-        with connected(url) as connection:
+    # What was handed over while there was room is not known to wait: the next sign of life is what finds out.
+    with served(store, ServerConfig(body_seconds=0.5, heartbeat_seconds=0.1)) as url:
+        with connected(url) as connection, httpx.Client(base_url=url) as client:
             connection.sendall(request("GET", f"/v1/watch?namespace={space}&since=0"))
             assert connection.recv(10)
             for n in range(60):
                 put(store, space, f"{n}", large)
             # The server lets go of it, though the connection is open and 30 MB are waiting.
             gone = "botwire_watchers 0.0"
-            assert any(gone in httpx.get(f"{url}/metrics").text for _ in range(1000)), "it is still held"
+            assert any(gone in client.get("/metrics").text for _ in range(5000)), "it is still held"
         with watching(url, space, since=0) as events:
             seen = 0
             while seen < 60:
@@ -209,3 +215,56 @@ def test_beyond_the_number_of_watchers_one_is_told_to_come_back(store: SqliteSto
         first.block()
         with watching(url, space) as second:
             assert (second.reply.status_code, second.reply.json()["code"]) == (503, "overloaded")
+
+
+def test_watchers_take_no_place_of_those_who_ask(tmp_path: Path, space: str) -> None:
+    store = SqliteStore(tmp_path / "memory.db", durability="normal")
+    with served(store, ServerConfig(requests=3)) as url, contextlib.ExitStack() as stack:
+        everybody = [stack.enter_context(watching(url, space)) for _ in range(6)]
+        assert all("" in events.block() for events in everybody)
+        assert httpx.put(f"{url}/memory/{space}/key", json={"value": 1}).status_code == 200
+    store.close()
+
+
+class Flaky(SqliteStore):
+    """A store that cannot tell changes for a while."""
+
+    fails = 0
+
+    def run(self, op: Op[Any]) -> Any:
+        if isinstance(op, ListChanges) and op.limit > 1 and self.fails > 0:
+            self.fails -= 1
+            raise StoreUnavailableError("gone for a moment")
+        return super().run(op)
+
+
+async def test_a_page_that_failed_once_is_read_anew_for_the_next_watcher(tmp_path: Path, space: str) -> None:
+    store = Flaky(tmp_path / "memory.db", durability="normal")
+    put(store, space, "key", 1)
+    watchers = Watchers(store, ServerConfig())
+    stays, watcher = watchers.join(space, "else"), watchers.join(space, "")
+    assert await stays.wait(20)  # it was looked at once
+    store.fails = 1
+    with pytest.raises(StoreUnavailableError):
+        await watcher.page_after(0)
+    revision, page = await watcher.page_after(0)
+    assert (revision, json.loads(page)["changes"][0]["entry"]["key"]) == (1, "key")
+    for one in (stays, watcher):
+        one.close()
+    store.close()
+
+
+async def test_pages_that_watchers_asked_for_are_not_kept_for_ever(tmp_path: Path, space: str) -> None:
+    store = SqliteStore(tmp_path / "memory.db", durability="normal")
+    put(store, space, "key", "x" * 1000)
+    watchers = Watchers(store, ServerConfig())
+    stays = watchers.join(space, "")
+    for number in range(200):
+        watcher = watchers.join(space, f"key{number}")
+        await watcher.page_after(0)
+        watcher.close()
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and one.done()]
+    assert len(kept) < 50
+    stays.close()
+    store.close()
