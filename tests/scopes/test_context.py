@@ -251,6 +251,32 @@ def test_a_provider_is_asked_where_no_block_says_anything(read: Callable[[], str
     assert read() == "base"
 
 
+def test_a_provider_that_is_armed_as_the_last_is_asked_after_later_ones() -> None:
+    def last() -> Scope | None:
+        return Scope("last", "r")
+
+    def later() -> Scope | None:
+        return Scope("later", "r")
+
+    arm(last, last=True)
+    arm(later)
+    try:
+        assert current_scope() == Scope("later", "r")
+        disarm(later)
+        assert current_scope() == Scope("last", "r")
+    finally:
+        disarm(later)
+        disarm(last)
+    arm(last)  # it was disarmed, so what it was armed as is forgotten
+    arm(later)
+    try:
+        assert current_scope() == Scope("last", "r")
+    finally:
+        disarm(later)
+        disarm(last)
+    assert current_scope() is None
+
+
 def test_a_provider_that_fails_never_lets_the_base_be_used(memory: Memory) -> None:
     def provider() -> Scope | None:
         raise RuntimeError("its framework has changed")
