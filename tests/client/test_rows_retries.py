@@ -71,6 +71,16 @@ def test_p14_a_request_that_still_runs_is_waited_for_beyond_three_attempts(
     assert waits[1:] == [pytest.approx(1.1)] * 5
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_p18_a_gateway_that_answers_in_json_does_not_know_what_was_done(opened: Open, run: Run, status: int) -> None:
+    with scripted(reply({"message": "Service Unavailable"}, status)) as server:
+        with pytest.raises(CommitUnknownError):
+            run(opened(server.url), SET)
+        assert len(server.got) == 3
+        with pytest.raises(StoreUnavailableError):
+            run(opened(server.url), GET)
+
+
 @pytest.mark.parametrize(("status", "quota"), [(429, "forks"), (507, "bytes")])
 def test_p16_a_quota_that_time_does_not_fill_is_not_asked_for_again(
     opened: Open, run: Run, waits: list[float], status: int, quota: str

@@ -21,6 +21,7 @@ from botwire_core.wire.problems import error_from
 __all__ = ["Failure", "judge", "members_of"]
 
 _AGAIN: Final = frozenset({408, 425, 429, 502, 503, 504})
+_GATEWAY: Final = frozenset({500, 502, 503, 504})
 
 
 @record
@@ -71,8 +72,11 @@ def judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> Failure | None:
             return None
         kind = answer.headers.get("content-type", "without a type")
         return Failure(NoAnswer(f"answered {status} {kind}, which no BotWire server does"), sent=True)
-    told = error_from(status, answer.headers, members)
     later = _seconds(answer.headers.get("retry-after"))
+    if status in _GATEWAY and type(members.get("code")) is not str:
+        # Not one of ours, which all have a code: a gateway says this also where it gave up waiting for the server.
+        return Failure(NoAnswer(f"answered {status}, and not in the words of a BotWire server"), sent=True, later=later)
+    told = error_from(status, answer.headers, members)
     if isinstance(told, RequestRunningError):
         return Failure(told, sent=True, later=later, running=True)
     if isinstance(told, CommitUnknownError):
