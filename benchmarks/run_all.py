@@ -38,6 +38,7 @@ SCRIPTS: dict[str, list[str]] = {
     "import": ["bench_import.py", "--rounds", "15"],
     "http": ["bench_http.py", "--rounds", "15"],
     "http-client": ["bench_http_client.py", "--rounds", "20"],
+    "http-bounds": ["bench_http_bounds.py", "--rounds", "10"],
     "scopes": ["bench_scopes.py", "--rounds", "40"],
 }
 
@@ -47,6 +48,7 @@ GOALS = {
     "goals-forks": ["depth", "forks"],
     "goals-langgraph": ["langgraph"],
     "goals-http": ["http", "http-client"],
+    "goals-http-bounds": ["http-bounds"],
     "goals-scopes": ["scopes"],
 }
 
