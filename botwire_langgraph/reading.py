@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
@@ -23,34 +22,19 @@ from botwire_core.flows import Give, ItemFlow, ask
 from botwire_core.memory import Memory
 from botwire_core.protocol import MISSING, Get, GetMany, ListEntries, ListKeys
 from botwire_core.quoting import quoted
-from botwire_core.records import record
 from botwire_core.results import Entry
 from botwire_langgraph.pieces import joined, pieces_of
-from botwire_langgraph.serializing import Packed, loaded, unframed, unpacked
+from botwire_langgraph.serializing import Packed, unframed, unpacked
+from botwire_langgraph.stored import StoredCheckpoint, stored_checkpoint
 from botwire_langgraph.thread_keys import ROOT, Place, checkpoint_part, piece_key, thread_prefix
 from botwire_langgraph.writing import Asking, place_of_config
 
-__all__ = ["CheckpointReader", "StoredCheckpoint", "stored_checkpoint"]
+__all__ = ["CheckpointReader"]
 
 _PAGE: Final = 64  # checkpoints
 _MOST: Final = 8 * 1024 * 1024  # bytes of pieces in one op
 _KEYS: Final = 10_000
 _ENTRIES: Final = 1000
-
-
-@record
-class StoredCheckpoint:
-    """A checkpoint as its row has it: without the values of its channels."""
-
-    place: Place
-    id: str
-    parent_id: str | None
-    checkpoint: dict[str, Any]
-    metadata: dict[str, Any]
-    values: dict[str, Any]
-    """Those values of channels that the row has itself."""
-    keys: dict[str, str]
-    """The other channels that have a value, and the key of each."""
 
 
 class CheckpointReader:
@@ -64,15 +48,18 @@ class CheckpointReader:
     def get(self, config: RunnableConfig) -> Asking[CheckpointTuple | None]:
         """The checkpoint that a config names, or the newest of its thread and namespace; None where there is none."""
         place = place_of_config(config)
-        if id := get_checkpoint_id(config):
-            key = place.checkpoint(str(id))
-            row = yield from ask(Get(self._namespace, key, self._at))
-            found = [] if row is MISSING else [stored_checkpoint(key, row, self._serde)]
-        else:
-            newest = yield from ask(ListEntries(self._namespace, place.checkpoints, None, 1, True, self._at))
-            found = [stored_checkpoint(entry.key, entry.value, self._serde) for entry in newest]
-        tuples = yield from self._tuples(found)
-        return tuples[0] if tuples else None
+        while True:
+            if id := get_checkpoint_id(config):
+                key = place.checkpoint(str(id))
+                row = yield from ask(Get(self._namespace, key, self._at))
+                rows = {} if row is MISSING else {key: row}
+            else:
+                newest = yield from ask(ListEntries(self._namespace, place.checkpoints, None, 1, True, self._at))
+                rows = {entry.key: entry.value for entry in newest}
+            found = {key: stored_checkpoint(key, row, self._serde) for key, row in rows.items()}
+            tuples = yield from self._still_there(rows, found)
+            if tuples or not rows:
+                return tuples[0] if tuples else None
 
     def every(
         self,
@@ -100,10 +87,11 @@ class CheckpointReader:
             else:
                 some, keys = keys[:size], keys[size:]
                 rows = (yield from ask(GetMany(self._namespace, tuple(some), self._at))) if some else {}
-            page = [stored_checkpoint(key, row, self._serde) for key, row in rows.items()]
-            wanted = [one for one in page if _fits(one.metadata, filter) and id in (None, "", one.id)][:limit]
-            yield Give((yield from self._tuples(wanted)))
-            limit = None if limit is None else limit - len(wanted)
+            page = {key: stored_checkpoint(key, row, self._serde) for key, row in rows.items()}
+            fitting = [key for key, one in page.items() if _fits(one.metadata, filter) and id in (None, "", one.id)]
+            tuples = yield from self._still_there(rows, {key: page[key] for key in fitting[:limit]})
+            yield Give(tuples)
+            limit = None if limit is None else limit - len(tuples)
             if not keys and (place is None or len(rows) < size):
                 return
 
@@ -117,6 +105,28 @@ class CheckpointReader:
             if len(page) < _KEYS:
                 return [key for part, key in sorted(keys, reverse=True) if end is None or part < quoted(end)]
             after = page[-1]
+
+    def _still_there(
+        self, rows: Mapping[str, Value], found: Mapping[str, StoredCheckpoint]
+    ) -> Asking[list[CheckpointTuple]]:
+        """The checkpoints found in rows, with all their values; those that were deleted meanwhile are left out."""
+        while True:
+            tuples: list[CheckpointTuple] = []
+            damage: StoreCorruptError | None = None
+            try:
+                tuples = yield from self._tuples(list(found.values()))
+            except StoreCorruptError as error:
+                damage = error
+            if damage is None and all(map(_is_whole, found.values(), tuples)):
+                return tuples
+            # A checkpoint is deleted before its values are: where it still stands, there never was more of it.
+            still = yield from ask(GetMany(self._namespace, tuple(found), self._at))
+            if all(key in still and still[key] == rows[key] for key in found):
+                if damage is not None:
+                    raise damage
+                return tuples
+            rows = still
+            found = {key: stored_checkpoint(key, row, self._serde) for key, row in still.items()}
 
     # --- values ---------------------------------------------------------------------------------------------
 
@@ -217,45 +227,8 @@ class CheckpointReader:
         )
 
 
-def stored_checkpoint(key: str, row: Value, serde: SerializerProtocol) -> StoredCheckpoint:
-    """The checkpoint that a row tells of.
-
-    Raises:
-        StoreCorruptError: the row is none of ours.
-    """
-    try:
-        checkpoint, values = _from_json(row["checkpoint"], serde), _from_json(row["values"], serde)
-        metadata = row["metadata"]
-        if "more_metadata" in row:
-            metadata = {**metadata, **_from_json(row["more_metadata"], serde)}
-        place, parent = Place(row["thread_id"], row["checkpoint_ns"]), row["parent_id"]
-        versions = checkpoint["channel_versions"]
-        made = StoredCheckpoint(
-            place,
-            checkpoint["id"],
-            None if parent is None else str(parent),
-            checkpoint,
-            metadata,
-            values,
-            {name: place.version(name, versions[name]) for name in row["channels"] if name in versions},
-        )
-        if not all(isinstance(one, dict) for one in (checkpoint, versions, metadata, values)):
-            raise TypeError
-        if not isinstance(made.id, str):
-            raise TypeError
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StoreCorruptError(
-            f"what is stored at {key!r} is no checkpoint",
-            hint="delete the key; memory.history() shows what stood there",
-        ) from error
-    return made
-
-
-def _from_json(told: dict[str, Any], serde: SerializerProtocol) -> Any:
-    """What a member of a row stands for: itself, or what a serializer made."""
-    if told.keys() != {"$type", "$base64"}:
-        return told
-    return loaded(serde, told["$type"], base64.b64decode(told["$base64"], validate=True))
+def _is_whole(one: StoredCheckpoint, told: CheckpointTuple) -> bool:
+    return one.keys.keys() <= told.checkpoint["channel_values"].keys()
 
 
 def _fits(metadata: Mapping[str, Any], filter: Mapping[str, Any] | None) -> bool:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from botwire_core.building import OpBuilder
-from botwire_core.errors import InvalidValueError
+from botwire_core.errors import ConflictError, InvalidValueError
 from botwire_core.flows import ask
 from botwire_core.memory import Memory
 from botwire_core.protocol import Clear, DeleteMany, ListEntries, ListKeys, Search, Set, Transact
 from botwire_core.results import Entry
 from botwire_langgraph.pieces import pieces_of
-from botwire_langgraph.reading import StoredCheckpoint, stored_checkpoint
 from botwire_langgraph.serializing import unframed
+from botwire_langgraph.stored import StoredCheckpoint, stored_checkpoint
 from botwire_langgraph.thread_keys import ROOT, Place, checkpoint_part, piece_key, thread_prefix
 from botwire_langgraph.writing import Asking, committed_in_turn
 
 __all__ = ["ThreadKeeper"]
 
 _PAGE: Final = 500
+_PIECES: Final = 50
+_ATTEMPTS: Final = 20
 
 
 class ThreadKeeper:
@@ -53,7 +55,7 @@ class ThreadKeeper:
                 start += _PAGE
         for thread, keys in gone.items():
             records = yield from self._checkpoints(thread)
-            yield from self._keep_only(thread, [one for key, one in records.items() if key not in keys])
+            yield from self._delete(thread, {key: one for key, one in records.items() if key in keys})
 
     def prune(self, thread_ids: Iterable[str], strategy: str) -> Asking[None]:
         """Delete threads, or all but the newest checkpoint of each of their namespaces and what that needs."""
@@ -69,7 +71,8 @@ class ThreadKeeper:
             for one in records.values():
                 if one.place not in newest or one.id > newest[one.place].id:
                     newest[one.place] = one
-            yield from self._keep_only(thread, [kept for one in newest.values() for kept in _needed(one, records)])
+            kept = {one.place.checkpoint(one.id) for last in newest.values() for one in _needed(last, records)}
+            yield from self._delete(thread, {key: one for key, one in records.items() if key not in kept})
 
     def copy(self, source_id: str, target_id: str) -> Asking[None]:
         """Copy a thread; its checkpoints come last and together, so nobody sees a part of it."""
@@ -103,33 +106,51 @@ class ThreadKeeper:
         entries = yield from self._entries(f"{thread}checkpoints/")
         return {entry.key: stored_checkpoint(entry.key, entry.value, self._serde) for entry in entries}
 
-    def _keep_only(self, thread: str, kept: Sequence[StoredCheckpoint]) -> Asking[None]:
-        """Delete all of a thread but some checkpoints, their writes, and the values of both; in one transaction."""
-        wanted = {one.place.checkpoint(one.id) for one in kept} | {key for one in kept for key in one.keys.values()}
-        after = tuple(one.place.writes_after(one.id) for one in kept)
-        entries = yield from self._entries(f"{thread}channels/")
-        entries += yield from self._entries(f"{thread}writes/")
-        for entry in entries:
-            if entry.key in wanted or entry.key.startswith(after):
-                wanted.add(entry.key)
+    def _delete(self, thread: str, dropped: Mapping[str, StoredCheckpoint]) -> Asking[None]:
+        """Delete checkpoints of a thread and their writes, in one transaction; then what nothing needs any more.
+
+        Who runs the thread meanwhile loses nothing: only what was there before the look at what is needed is deleted.
+        """
+        after = tuple(one.place.writes_after(one.id) for one in dropped.values())
+        keys = yield from self._keys(f"{thread}writes/")
+        yield from self._delete_many([*dropped, *(key for key in keys if key.startswith(after))])
+        keys = yield from self._keys(f"{thread}channels/")
+        records = yield from self._checkpoints(thread)
+        needed = {key for one in records.values() for key in one.keys.values()}
+        yield from self._delete_many([key for key in keys if key not in needed])
+        for _ in range(_ATTEMPTS):
+            try:
+                return (yield from self._delete_pieces(thread))
+            except ConflictError:
+                continue  # a piece was put anew, and what needs it may have been put too
+
+    def _delete_pieces(self, thread: str) -> Asking[None]:
+        """Delete the pieces of values that are not there any more."""
+        pieces = yield from self._entries(f"{thread}pieces/", _PIECES)
+        needed: set[str] = set()
+        for kind in ("channels", "writes"):
+            for entry in (yield from self._entries(f"{thread}{kind}/")):
                 members, _ = unframed(entry.key, entry.value)
-                wanted |= {piece_key(thread, piece.digest) for piece in pieces_of(members) or ()}
-        keys = yield from self._keys(thread)
-        unwanted = tuple(key for key in keys if key not in wanted)
-        if unwanted:
-            yield from ask(DeleteMany(self._namespace, unwanted, self._ops.author))
+                needed |= {piece_key(thread, piece.digest) for piece in pieces_of(members) or ()}
+        steps = [self._ops.delete(entry.key, if_version=entry.version) for entry in pieces if entry.key not in needed]
+        for start in range(0, len(steps), _PAGE):
+            yield from ask(Transact(self._namespace, tuple(steps[start : start + _PAGE])))
+
+    def _delete_many(self, keys: Sequence[str]) -> Asking[None]:
+        if keys:
+            yield from ask(DeleteMany(self._namespace, tuple(keys), self._ops.author))
 
     def _entry(self, key: str) -> Asking[Entry | None]:
         found = yield from ask(ListEntries(self._namespace, key, None, 1))
         return found[0] if found and found[0].key == key else None
 
-    def _entries(self, prefix: str) -> Asking[list[Entry]]:
+    def _entries(self, prefix: str, size: int = _PAGE) -> Asking[list[Entry]]:
         entries: list[Entry] = []
         after: str | None = None
         while True:
-            page = yield from ask(ListEntries(self._namespace, prefix, after, _PAGE))
+            page = yield from ask(ListEntries(self._namespace, prefix, after, size))
             entries += page
-            if len(page) < _PAGE:
+            if len(page) < size:
                 return entries
             after = page[-1].key
 

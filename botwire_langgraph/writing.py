@@ -197,26 +197,29 @@ def committed(namespace: str, steps: Sequence[Step]) -> Asking[None]:
     size = sum(len(step.payload.data) for step in steps if isinstance(step, Set))
     if size > _MOST:
         first = [step for step in steps if isinstance(step, Set) and "/pieces/" in step.key]
-        steps = [step for step in steps if not (isinstance(step, Set) and "/pieces/" in step.key)]
-        yield from committed_in_turn(namespace, first)
+        others = [step for step in steps if not (isinstance(step, Set) and "/pieces/" in step.key)]
+        versions = yield from committed_in_turn(namespace, first)
+        # Whoever prunes the thread meanwhile sees pieces that nothing needs.
+        steps = [*(Check(namespace, key, version) for key, version in versions.items()), *others]
     if len(steps) == 1 and not isinstance(steps[0], Check):
         yield from ask(steps[0])
     else:
         yield from ask(Transact(namespace, tuple(steps)))
 
 
-def committed_in_turn(namespace: str, steps: Sequence[Set]) -> Asking[None]:
-    """Do steps in as many transactions as they need."""
-    some: list[Step] = []
+def committed_in_turn(namespace: str, steps: Sequence[Set]) -> Asking[dict[str, int]]:
+    """Do steps in as many transactions as they need; gives the version of each key."""
+    versions: dict[str, int] = {}
+    some: list[Set] = []
     size = 0
-    for step in steps:
+    for number, step in enumerate(steps, 1):
         some.append(step)
         size += len(step.payload.data)
-        if size > _MOST or len(some) >= 1000:
-            yield from ask(Transact(namespace, tuple(some)))
+        if size > _MOST or len(some) >= 1000 or number == len(steps):
+            made = yield from ask(Transact(namespace, tuple(some)))
+            versions |= zip((step.key for step in some), made, strict=True)
             some, size = [], 0
-    if some:
-        yield from ask(Transact(namespace, tuple(some)))
+    return versions
 
 
 def _is_short(value: Any) -> bool:
