@@ -74,6 +74,13 @@ class Application:
         if self._service is not None:
             self._service.watchers.stop()
 
+    def cut_off(self) -> None:
+        """Tell those whose bodies are still coming that they were too slow."""
+        if self._service is not None:
+            for clock in tuple(self._service.clocks):
+                if not clock.expired():
+                    clock.reschedule(0.0)
+
     async def close(self) -> None:
         """Wait for the last commit, and write the last lines of the log."""
         if self._service is not None:
@@ -90,7 +97,7 @@ class Application:
         service = self.service
         metrics = service.metrics
         metrics.in_flight += 1
-        request = Request(scope, receive)
+        request = Request(scope, receive, service.clocks)
         status, size = 500, 0
         try:
             reply: Reply | Streamed | None

@@ -67,8 +67,10 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     """
     _check_length(request, limit)
     spool: IO[bytes] | None = None
+    clock = asyncio.timeout(seconds)
+    request.clocks.add(clock)
     try:
-        async with asyncio.timeout(seconds):
+        async with clock:
             message = await request.receive()
             first: bytes = message.get("body", b"")
             if not message.get("more_body"):
@@ -99,6 +101,7 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     except TimeoutError:
         raise _too_slow(seconds) from None
     finally:
+        request.clocks.discard(clock)
         if spool is not None:
             spool.close()
 
@@ -116,8 +119,13 @@ async def spool_body(request: Request, limit: int, seconds: float) -> tuple[IO[b
     try:
         size, digest = 0, hashlib.sha256()
         while True:
-            async with asyncio.timeout(seconds):
-                message = await request.receive()
+            clock = asyncio.timeout(seconds)
+            request.clocks.add(clock)
+            try:
+                async with clock:
+                    message = await request.receive()
+            finally:
+                request.clocks.discard(clock)
             if message["type"] != "http.request":
                 raise Disconnected
             chunk = message.get("body", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -49,6 +50,7 @@ class Request:
 
     __slots__ = (
         "answered",
+        "clocks",
         "headers",
         "id",
         "identity",
@@ -62,7 +64,7 @@ class Request:
         "route",
     )
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, clocks: set[asyncio.Timeout] | None = None) -> None:
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
@@ -70,6 +72,7 @@ class Request:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.receive = receive
+        self.clocks = set() if clocks is None else clocks
         self.headers: Headers = {}
         self.id = b""
         self.identity: Any = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import socket
@@ -28,6 +27,7 @@ __all__ = ["open_socket", "run_server", "serve"]
 
 _BACKLOG: Final = 2048
 _BUFFER: Final = 96 * 1024  # bytes of a request line and headers; beyond it granian refuses by itself
+_LAST_ANSWERS: Final = 1.0  # seconds for those who are told that their time is over
 _SPARE_FILES: Final = 512  # beside one for each connection
 
 Say = Callable[[str], object]
@@ -88,9 +88,12 @@ async def run_server(
         await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
         app.stop()
         server.stop()  # type: ignore[no-untyped-call]
-        with contextlib.suppress(TimeoutError):  # whoever is still sending then has had his time
-            async with asyncio.timeout(config.stop_seconds):
-                await running
+        # Not cancelled at the end of its time: granian then ends in the middle of what it does, and complains.
+        await asyncio.wait((running,), timeout=config.stop_seconds)
+        app.cut_off()
+        await asyncio.wait((running,), timeout=_LAST_ANSWERS)
+        if running.done():
+            running.result()
     finally:
         stopped.cancel()
         await app.close()

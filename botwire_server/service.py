@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ class Service:
         self.commits = Commits(store, self.watchers.touched, self.metrics.commit_sizes)
         self.metrics.gauges["botwire_watchers"] = ("Connections that watch a namespace.", lambda: len(self.watchers))
         self.has_service = "service" in store.features
+        self.clocks: set[asyncio.Timeout] = set()
+        """One for each request whose body is not there yet."""
         self._quota = config.plan.quota()
         self._running: set[tuple[str, bytes]] = set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -81,6 +82,23 @@ def test_h11_idle_connections_and_watchers_do_not_hold_it_up(database: Path) -> 
         assert watcher.recv(1000).startswith(b"HTTP/1.1 200")
         process.send_signal(signal.SIGTERM)
         assert process.wait(8) == 0
+
+
+def test_h11_who_goes_on_sending_is_cut_off_and_the_server_ends_well(database: Path) -> None:
+    heads = [
+        request("PUT", "/memory/space/key", "Content-Type: application/json", "Content-Length: 100") + b"{",
+        request("POST", "/v1/import?namespace=space", "Content-Type: application/x-ndjson", "Content-Length: 9") + b"{",
+    ]
+    with serving(database, "--stop-seconds", "0.3") as (process, url), contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connected(url)) for _ in heads]
+        for connection, head in zip(slow, heads, strict=True):
+            connection.sendall(head)
+        assert httpx.get(f"{url}/healthz").status_code == 200  # so they have begun
+        process.send_signal(signal.SIGTERM)
+        assert [read_answer(connection).status for connection in slow] == [408, 408]
+        assert process.wait(15) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 def refuses(url: str) -> None:
