@@ -10,7 +10,7 @@ import orjson
 
 from botwire_core.clock import to_microseconds
 from botwire_core.codec import BYTES, encode, from_portable
-from botwire_core.errors import ConflictError, InvalidValueError
+from botwire_core.errors import BotWireError, ConflictError, InvalidValueError
 from botwire_core.protocol import Delete, Get, GetHistory, Set
 from botwire_core.stores.rows import Row
 from botwire_server.access import ANYBODY
@@ -134,7 +134,14 @@ def _lists(header: bytes, etag: bytes) -> bool:
 
 
 async def _written(service: Service, namespace: str, key: str, version: int) -> Row | None:
-    """The row of a version that was just written; None where it is kept no more."""
+    """The row of a version that was just written; None where it is kept no more, or cannot be looked at now."""
+    try:
+        return await _row_of_version(service, namespace, key, version)
+    except BotWireError:
+        return None  # the write is done, and that is what has to be told
+
+
+async def _row_of_version(service: Service, namespace: str, key: str, version: int) -> Row | None:
     row = await service.row(namespace, key)
     if row is not None and row.version == version:
         return row

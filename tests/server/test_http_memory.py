@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+
+from botwire_core.errors import StoreUnavailableError
+from botwire_core.protocol import Op
+from botwire_core.service import GetRow
+from botwire_core.stores.sqlite import SqliteStore
+from botwire_server.testing import served
 
 
 def put(client: httpx.Client, space: str, key: str = "key", value: object = 1, **more: object) -> httpx.Response:
@@ -196,3 +204,26 @@ class TestListing:
         put(client, space, "z")
         page = client.get(f"/memory/{space}", params={"after": f"{space}-other/m"}).json()
         assert [entry["key"] for entry in page["keys"]] == ["z"]
+
+
+class Forgetful(SqliteStore):
+    """A store that cannot be looked into for a while."""
+
+    fails = False
+
+    def run(self, op: Op[Any]) -> Any:
+        if self.fails and isinstance(op, GetRow):
+            raise StoreUnavailableError("gone for a moment")
+        return super().run(op)
+
+
+def test_a_write_that_is_done_is_told_though_its_times_cannot_be_looked_up(tmp_path: Path) -> None:
+    store = Forgetful(tmp_path / "memory.db", durability="normal")
+    with served(store) as url, httpx.Client(base_url=url) as client:
+        store.fails = True
+        reply = put(client, "space")
+        assert (reply.status_code, reply.json()["version"], reply.json()["created_at"]) == (200, 1, None)
+        assert client.get("/memory/space/key").status_code == 503
+        store.fails = False
+        assert client.get("/memory/space/key").json()["value"] == 1
+    store.close()
