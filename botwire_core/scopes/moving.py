@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import atexit
-from time import monotonic
+import os
+from contextlib import suppress
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakSet
 
-from botwire_core.errors import BotWireError
+from botwire_core.errors import BotWireError, CommitUnknownError
 from botwire_core.flows import Flow, ask, run_flow
 from botwire_core.protocol import Compare, Drop, Fork, Merge, Op, Transact
 from botwire_core.records import replace
 from botwire_core.scopes.current import told_scope
 from botwire_core.scopes.naming import Isolation, effective_isolation, scoped_name
-from botwire_core.scopes.ops import FindScoped, ForkScoped, OpenScoped, RecordUses
+from botwire_core.scopes.ops import FindScoped, ForkScoped, OpenScoped, RecordUses, ScopedNamespace
 from botwire_core.scopes.policy import ScopePolicy
 from botwire_core.scopes.runs import active_runs
 from botwire_core.scopes.scope import Scope
@@ -31,6 +34,7 @@ _SURE_FOR: Final = 60.0
 _NAMES_TWO: Final = frozenset({Fork, Compare, Merge})
 # Those that have counts which are not written down: they stay until then, also when nobody uses their store.
 _unwritten: Final[set[OpMover]] = set()
+_movers: Final[WeakSet[OpMover]] = WeakSet()
 
 
 class OpMover:
@@ -39,12 +43,13 @@ class OpMover:
     def __init__(self, store: ScopedStore) -> None:
         self._store = store
         self._uses = UseCounter()
+        _movers.add(self)
         self._opened: dict[tuple[str, Scope, str, str], tuple[str, float]] = {}
         # By identity, since a scope is hashed by all its members; the scope and the policy are kept, so that
         # their numbers go to no others.
         self._quick: dict[tuple[str, int, int], tuple[str, float, Scope, ScopePolicy]] = {}
-        self._names: dict[str, bool] = {}
-        """Names with an @, and whether the registry knows them: such a name is opened as it is."""
+        self._names: dict[str, float] = {}
+        """Names with an @ that the registry knows, and until when that is sure: they are opened as they are."""
 
     def moved(self, op: Op[R], place: Place) -> Flow[R]:
         """Run an op in a place, counting what it touches."""
@@ -62,11 +67,12 @@ class OpMover:
         result = yield from ask(moved)
         if name != base:
             if kind is Drop:
-                self._forget(name)
+                self.forget(name)
             self._uses.count(base, name, scope, touched(op, result))
             _unwritten.add(self)
             if self._uses.is_due():
-                yield from self.written_down()
+                with suppress(BotWireError):  # what was asked for is done; counts are no reason to say otherwise
+                    yield from self.written_down()
         return result
 
     def count_unscoped(self, base: str) -> None:
@@ -80,10 +86,32 @@ class OpMover:
             _unwritten.add(self)
 
     def written_down(self) -> Flow[None]:
-        """Write down what was counted since the last time."""
+        """Write down what was counted since the last time; what can be tried again is kept if it fails."""
         _unwritten.discard(self)
+        failed: BotWireError | None = None
         for base, uses in self._uses.take().items():
-            yield from ask(RecordUses(base, uses))
+            try:
+                yield from ask(RecordUses(base, uses))
+            except BotWireError as error:
+                failed = failed or error
+                if error.retryable and not isinstance(error, CommitUnknownError):
+                    self._uses.put_back(base, uses)
+                    _unwritten.add(self)
+        if failed is not None:
+            raise failed
+
+    def forget(self, name: str) -> None:
+        """Look for a namespace anew: it was dropped."""
+        self._uses.forget(name)
+        self._names.pop(name, None)
+        for key in [key for key, value in list(self._opened.items()) if value[0] == name]:
+            self._opened.pop(key, None)
+        for number in [number for number, value in list(self._quick.items()) if value[0] == name]:
+            self._quick.pop(number, None)
+
+    def begin_in_child(self) -> None:
+        """Begin anew in a process that was forked off: what was counted before belongs to the parent."""
+        self._uses = UseCounter()
 
     def _open(self, base: str, place: Place) -> Flow[str]:
         scope, policy = place
@@ -99,18 +127,19 @@ class OpMover:
                     base, name, _part_that_counts(scope, level), level, _group(scope), policy.seed, policy.expires_after
                 )
             )
-            name, until = made.name, monotonic() + _SURE_FOR
+            name, until = made.name, monotonic() + _sure_for(made)
             self._remember(self._opened, key, (name, until))
         self._remember(self._quick, (base, id(scope), id(policy)), (name, until, scope, policy))
         return name
 
     def _is_scoped(self, name: str) -> Flow[bool]:
-        known = self._names.get(name)
-        if known is None:
-            known = (yield from ask(FindScoped(name))) is not None
-            if known:  # a name that is not there yet may come
-                self._remember(self._names, name, True)
-        return known
+        if self._names.get(name, 0.0) > monotonic():
+            return True
+        known = yield from ask(FindScoped(name))
+        if known is None:  # and not remembered: it may come
+            return False
+        self._remember(self._names, name, monotonic() + _sure_for(known))
+        return True
 
     def _both(self, op: Any, name: str, place: Place) -> Flow[Any]:
         """The op with the second namespace that it names moved too: inside of a scope all names belong to it."""
@@ -129,17 +158,16 @@ class OpMover:
             return replace(op, namespace=name, steps=tuple(replace(step, namespace=name) for step in op.steps))
         return replace(op, namespace=name)
 
-    def _forget(self, name: str) -> None:
-        for key in [key for key, value in list(self._opened.items()) if value[0] == name]:
-            self._opened.pop(key, None)
-        for number in [number for number, value in list(self._quick.items()) if value[0] == name]:
-            self._quick.pop(number, None)
-
     @staticmethod
     def _remember(remembered: dict[Any, Any], key: Any, value: Any) -> None:
         if len(remembered) >= _MOST_REMEMBERED:
             remembered.clear()
         remembered[key] = value
+
+
+def _sure_for(place: ScopedNamespace) -> float:
+    """Seconds for which a namespace need not be looked for again."""
+    return _SURE_FOR if place.expires_at is None else min(_SURE_FOR, place.expires_at.timestamp() - time())
 
 
 def _group(scope: Scope) -> str:
@@ -163,3 +191,13 @@ def _write_down_all() -> None:
             run_flow(mover._store.inner, mover.written_down())  # noqa: SLF001 - of this module
         except (BotWireError, OSError):  # counts only; at the end of a process nobody could act on it
             continue
+
+
+def _begin_in_child() -> None:
+    _unwritten.clear()
+    for mover in list(_movers):
+        mover.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no such processes
+    os.register_at_fork(after_in_child=_begin_in_child)

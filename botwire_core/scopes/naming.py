@@ -15,7 +15,7 @@ from botwire_core.errors import ScopeError
 from botwire_core.names import check_namespace
 from botwire_core.scopes.scope import Scope
 
-__all__ = ["ISOLATIONS", "Isolation", "effective_isolation", "name_of_base", "scoped_name"]
+__all__ = ["ISOLATIONS", "Isolation", "effective_isolation", "is_place_of", "name_of_base", "scoped_name"]
 
 Isolation: TypeAlias = Literal["off", "version", "run", "datapoint"]
 ISOLATIONS: Final = ("off", "version", "run", "datapoint")
@@ -84,6 +84,11 @@ def name_of_base(base: str) -> str:
     if _PLAIN_BASE.fullmatch(base) and len(base) <= _BASE and not _RESERVED_END.search(base):
         return base
     return _with_digest(base, _BASE)
+
+
+def is_place_of(base: str, name: str) -> bool:
+    """Whether a name is one that scopes give to the forks of a base, and of no other."""
+    return name.startswith(f"{name_of_base(base)}@")
 
 
 def _slug(part: str, room: int) -> str:

@@ -89,7 +89,8 @@ def collect(
         dry_run: Only tell what would go.
         now: Epoch seconds to judge by; this machine's clock where it is left out.
     """
-    inner = scoped(store).inner
+    outer = scoped(store)
+    inner = outer.inner
     found = scoped_namespaces(inner, base, run_id=run_id)
     if older_than:
         latest = (time.time() if now is None else now) - older_than
@@ -97,4 +98,6 @@ def collect(
     if not dry_run:
         for each in sorted({one.base for one in found}):
             inner.run(ForgetScoped(each, tuple(one.name for one in found if one.base == each)))
+        for one in found:
+            outer.mover.forget(one.name)
     return [one.name for one in found]

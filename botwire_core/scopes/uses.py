@@ -20,6 +20,10 @@ __all__ = ["FLUSH_EVERY", "UseCounter", "touched"]
 FLUSH_EVERY: Final = 1.0
 """Seconds."""
 
+_MOST_NAMESPACES: Final = 4096
+_MOST_KEYS: Final = 65_536
+"""Of which it is known that this process wrote them; what is read beyond that counts as found."""
+
 Touched = tuple[str, UseKind, bool]
 """A key, what was done to it, and whether something was there."""
 
@@ -36,7 +40,7 @@ class UseCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str, str | None, int | None, str, UseKind], list[float]] = {}
-        self._written: set[tuple[str, str]] = set()
+        self._written: dict[str, set[str]] = {}
         self._flushed = time.monotonic()
 
     def count(self, base: str, namespace: str, scope: Scope, keys: Iterable[Touched]) -> None:
@@ -45,8 +49,8 @@ class UseCounter:
         with self._lock:
             for key, kind, hit in keys:
                 if kind == "write":
-                    self._written.add((namespace, key))
-                own = hit and kind == "read" and (namespace, key) in self._written
+                    self._note_written(namespace, key)
+                own = hit and kind == "read" and key in self._written.get(namespace, ())
                 place = (base, namespace, scope.datapoint_id, scope.trial, key, kind)
                 found = self._counts.get(place)
                 if found is None:
@@ -56,6 +60,32 @@ class UseCounter:
                     found[1] += hit
                     found[2] += own
                     found[4] = now
+
+    def _note_written(self, namespace: str, key: str) -> None:
+        keys = self._written.get(namespace)
+        if keys is None:
+            if len(self._written) >= _MOST_NAMESPACES:  # an evaluation that came first, and is long over
+                del self._written[next(iter(self._written))]
+            keys = self._written[namespace] = set()
+        if len(keys) < _MOST_KEYS:
+            keys.add(key)
+
+    def forget(self, namespace: str) -> None:
+        """Know no more of what was written in a namespace, which is gone."""
+        with self._lock:
+            self._written.pop(namespace, None)
+
+    def put_back(self, base: str, uses: Iterable[Use]) -> None:
+        """Count again what could not be written down."""
+        with self._lock:
+            for use in uses:
+                place = (base, use.namespace, use.datapoint_id, use.trial, use.key, use.kind)
+                found = self._counts.setdefault(place, [0, 0, 0, use.first, use.last])
+                found[0] += use.count
+                found[1] += use.hits
+                found[2] += use.own
+                found[3] = min(found[3], use.first)
+                found[4] = max(found[4], use.last)
 
     def is_due(self) -> bool:
         """Whether something should be written down with this operation."""

@@ -7,17 +7,16 @@ and every store with a past has them without another line.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
 from botwire_core.arguments import check_ttl
-from botwire_core.clock import from_microseconds, to_microseconds
+from botwire_core.clock import from_microseconds
 from botwire_core.codec import encode
-from botwire_core.errors import InvalidValueError, ScopeError
+from botwire_core.errors import InvalidValueError, RevisionPrunedError, ScopeError
 from botwire_core.names import check_namespace
 from botwire_core.results import NamespaceInfo
-from botwire_core.scopes.naming import Isolation, name_of_base
+from botwire_core.scopes.naming import is_place_of, name_of_base
 from botwire_core.scopes.ops import (
     FindScoped,
     ForgetScoped,
@@ -34,11 +33,19 @@ from botwire_core.stores.base import expiry
 from botwire_core.stores.history import HistoryStoreBase
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.reserved import ReservedRows
+from botwire_core.stores.scoped_rows import (
+    SCOPES,
+    find_scoped,
+    microseconds,
+    place_from_json,
+    place_to_json,
+    use_from_json,
+    use_to_json,
+)
 from botwire_core.stores.spaces import Space
 
 __all__ = ["RUNNERS"]
 
-SCOPES: Final = ".scopes"
 _UNSCOPED_KEPT: Final = 7 * 86_400_000_000
 
 
@@ -46,10 +53,12 @@ def _open(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
     check_namespace(op.namespace)
     check_namespace(op.name)
     check_ttl(op.ttl)
-    known = _found(store, op.name)
-    if known is None:
+    known = find_scoped(store, op.name)
+    if known is None or store.find(op.name) is None:
         with store.exclusive():
-            known = _found(store, op.name) or _make(store, op)
+            known = find_scoped(store, op.name) or _make(store, op)
+            if store.find(op.name) is None:  # dropped in the scope: empty from then on, until all of it expires
+                store.create(op.name, None, microseconds(known.expires_at))
     if (known.base, known.isolation, _ids(known.scope)) != (op.namespace, op.isolation, _ids(op.scope)):
         raise ScopeError(
             f"{op.name!r} belongs to another scope, {known.scope} of {known.base!r}",
@@ -87,7 +96,7 @@ def _make(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
         from_microseconds(now),
         None if expires is None else from_microseconds(expires),
     )
-    rows.put(f"name/{op.name}", _to_json(made), expires)
+    rows.put(f"name/{op.name}", place_to_json(made), expires)
     rows.commit()
     return made
 
@@ -112,7 +121,7 @@ def _fork(store: HistoryStoreBase, op: ForkScoped) -> NamespaceInfo:
             made.created_at,
             made.expires_at,
         )
-        rows.put(f"name/{op.name}", _to_json(place), expires)
+        rows.put(f"name/{op.name}", place_to_json(place), expires)
         rows.commit()
         return made
 
@@ -124,22 +133,36 @@ def _pin(
     pin = sha256(encode([op.namespace, op.seed, op.group]).data).hexdigest()[:20]
     key = f"pin/{pin}"
     row = rows.row(key)
-    there = base.created if base is not None else None
+    there = base.id if base is not None else None
     if row is None:
         revision = _seed_revision(store, base, op)
     else:
         revision = row.value["revision"]
+        # Who asks for less time takes nothing from those who still compare with it.
+        expires = None if expires is None or row.expires is None else max(expires, row.expires)
         if row.value["base"] != there and revision:
             raise ScopeError(
                 f"{op.namespace!r} was dropped since the experiment began, so nothing can start where the others did",
                 hint="begin a new experiment or run",
             )
+        if base is not None and revision not in (0, base.head):
+            _check_kept(store, base, revision)
     if row is None or row.expires != expires:
-        if base is not None and op.seed == "base" and revision:
+        if base is not None and revision:
             store.remove_snapshot(base, f"scope {pin}")
             store.add_snapshot(base, f"scope {pin}", revision, expires)
         rows.put(key, {"base": there, "revision": revision, "seed": op.seed}, expires)
     return pin, revision
+
+
+def _check_kept(store: HistoryPrimitives, base: Space, revision: int) -> None:
+    try:
+        store.check_kept(base.view(revision))
+    except RevisionPrunedError as error:
+        raise ScopeError(
+            f"what the experiment started from, revision {revision} of {base.name!r}, is no longer kept",
+            hint="leave its snapshot alone while it goes on, and begin a new experiment or run now",
+        ) from error
 
 
 def _seed_revision(store: HistoryPrimitives, base: Space | None, op: OpenScoped) -> int:
@@ -156,18 +179,13 @@ def _seed_revision(store: HistoryPrimitives, base: Space | None, op: OpenScoped)
     )
 
 
-def _found(store: HistoryPrimitives, name: str) -> ScopedNamespace | None:
-    row = ReservedRows(store, SCOPES).row(f"name/{name}")
-    return None if row is None else _from_json(row.value)
-
-
 def _find(store: HistoryPrimitives, op: FindScoped) -> ScopedNamespace | None:
-    return _found(store, check_namespace(op.namespace))
+    return find_scoped(store, check_namespace(op.namespace))
 
 
 def _list(store: HistoryPrimitives, op: ListScoped) -> list[ScopedNamespace]:
     prefix = "name/" if op.namespace is None else f"name/{name_of_base(check_namespace(op.namespace))}@"
-    found = [_from_json(row.value) for row in ReservedRows(store, SCOPES).rows(prefix)]
+    found = [place_from_json(row.value) for row in ReservedRows(store, SCOPES).rows(prefix)]
     return [one for one in found if op.namespace is None or one.base == op.namespace]
 
 
@@ -178,7 +196,7 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
         rows = ReservedRows(store, SCOPES)
         pins: set[str] = set()
         for name in dict.fromkeys(op.names):
-            known = _found(store, check_namespace(name))
+            known = find_scoped(store, check_namespace(name))
             if known is None or known.base != op.namespace:
                 continue
             space = store.find(name)
@@ -198,7 +216,7 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
 
 def _unpin(store: HistoryPrimitives, rows: ReservedRows, namespace: str, pins: set[str]) -> None:
     """Let go of the pins that no namespace of a scope has any more."""
-    left = {_from_json(row.value).pin for row in rows.rows(f"name/{name_of_base(namespace)}@")}
+    left = {place_from_json(row.value).pin for row in rows.rows(f"name/{name_of_base(namespace)}@")}
     base = store.find(namespace)
     for pin in pins - left:
         rows.remove([f"pin/{pin}"])
@@ -214,64 +232,24 @@ def _record(store: HistoryPrimitives, op: RecordUses) -> None:
         known: dict[str, ScopedNamespace | None] = {}
         for use in op.uses:
             if use.namespace not in known:
-                known[use.namespace] = _found(store, check_namespace(use.namespace))
+                known[use.namespace] = find_scoped(store, check_namespace(use.namespace))
             place = known[use.namespace]
-            if use.kind == "unscoped":  # nobody may have opened what it is counted for
-                expires: int | None = rows.now + _UNSCOPED_KEPT
-            elif place is None or place.base != op.namespace:
-                continue  # it has expired, or was forgotten, meanwhile
+            if place is not None and place.base == op.namespace:
+                expires = microseconds(place.expires_at)
+            elif place is None and use.kind == "unscoped" and is_place_of(op.namespace, use.namespace):
+                expires = rows.now + _UNSCOPED_KEPT  # nobody may have opened what it is counted for
             else:
-                expires = None if place.expires_at is None else to_microseconds(place.expires_at)
-            rows.add(f"uses/{use.namespace}", _use_to_json(use), expires)
+                continue  # it has expired, or was forgotten, meanwhile
+            rows.add(f"uses/{use.namespace}", use_to_json(use), expires)
         rows.commit()
 
 
 def _read_uses(store: HistoryPrimitives, op: ReadUses) -> list[Use]:
     name = check_namespace(op.namespace)
-    return [_use_from_json(name, row.value) for row in ReservedRows(store, SCOPES).rows(f"uses/{name}/")]
-
-
-def _to_json(one: ScopedNamespace) -> dict[str, Any]:
-    ids = {name: value for name in Scope.__match_args__ if (value := getattr(one.scope, name)) is not None}
-    return {
-        "name": one.name,
-        "base": one.base,
-        "scope": ids,
-        "isolation": one.isolation,
-        "seed": one.seed,
-        "seed_revision": one.seed_revision,
-        "pin": one.pin,
-        "created_at": to_microseconds(one.created_at),
-        "expires_at": None if one.expires_at is None else to_microseconds(one.expires_at),
-    }
-
-
-def _from_json(members: Any) -> ScopedNamespace:
-    def moment(name: str) -> datetime | None:
-        return None if members[name] is None else from_microseconds(members[name])
-
-    isolation: Isolation = members["isolation"]
-    created = moment("created_at")
-    assert created is not None
-    return ScopedNamespace(
-        members["name"],
-        members["base"],
-        Scope(**members["scope"]),
-        isolation,
-        members["seed"],
-        members["seed_revision"],
-        members["pin"],
-        created,
-        moment("expires_at"),
-    )
-
-
-def _use_to_json(use: Use) -> list[Any]:
-    return [use.key, use.kind, use.count, use.hits, use.own, use.first, use.last, use.datapoint_id, use.trial]
-
-
-def _use_from_json(namespace: str, members: Any) -> Use:
-    return Use(namespace, *members)
+    known = None if op.base is None else find_scoped(store, name)
+    if known is not None and known.base != op.base:
+        return []
+    return [use_from_json(name, row.value) for row in ReservedRows(store, SCOPES).rows(f"uses/{name}/")]
 
 
 RUNNERS: Final[dict[type, Callable[[Any, Any], Any]]] = {
