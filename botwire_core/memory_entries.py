@@ -193,13 +193,13 @@ class EntryMethods(MemoryHandle):
         >>> [(entry.key, entry.value) for entry in memory.entries(reverse=True)]
         [('b', 2), ('a', 1)]
         """
-        return iterate(self.store.here(), self._entries(prefix, after, limit, reverse))
+        return iterate(self.store.here(self.namespace), self._entries(prefix, after, limit, reverse))
 
     def aentries(
         self, prefix: str = "", *, after: str | None = None, limit: int | None = None, reverse: bool = False
     ) -> AsyncIterator[Entry]:
         """Async twin of `entries`: `async for entry in memory.aentries()`."""
-        return aiterate(self.store.here(), self._entries(prefix, after, limit, reverse))
+        return aiterate(self.store.here(self.namespace), self._entries(prefix, after, limit, reverse))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Value]:
         """Give the values of those keys that exist, in the order asked, in one round trip from one moment.

@@ -52,7 +52,7 @@ class StreamMethods(MemoryHandle):
         start = self._check_since(since)
         _check_timeout(timeout)
         check_prefix(prefix)
-        here = self.store.here()
+        here = self.store.here(self.namespace)
         if start is None:
             start = here.run(newest_revision(self.namespace))
         return watched(here, self.namespace, prefix, start, timeout)
@@ -63,7 +63,7 @@ class StreamMethods(MemoryHandle):
         """Async twin of `watch`: `async for change in memory.awatch()`."""
         start = self._check_since(since)
         _check_timeout(timeout)
-        return watched_async(self.store.here(), self.namespace, check_prefix(prefix), start, timeout)
+        return watched_async(self.store.here(self.namespace), self.namespace, check_prefix(prefix), start, timeout)
 
     def export(
         self, target: str | os.PathLike[str] | BinaryIO, *, full: bool = False, progress: Progress | None = None

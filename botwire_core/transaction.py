@@ -110,8 +110,8 @@ class Transaction:
     def _begin(self) -> None:
         if self._state != "new":
             raise InvalidValueError("a transaction can be entered once", hint="call memory.transaction() again")
-        self._ops.target  # noqa: B018 - refuses a moment in the past at once, not at the first step
-        self._here = self._store.here()
+        # `target` refuses a moment in the past at once, not at the first step.
+        self._here = self._store.here(self._ops.target)
         self._state = "open"
 
     def _end(self, error: BaseException | None) -> Transact | None:

@@ -119,7 +119,9 @@ class BotWireSaver(BaseCheckpointSaver[str]):
             before: Only checkpoints whose id is below the one that it names.
             limit: At most so many; None for all.
         """
-        return iterate(self.memory.store.here(), self._reader().every(config, filter, before, limit))
+        return iterate(
+            self.memory.store.here(self.memory.namespace), self._reader().every(config, filter, before, limit)
+        )
 
     def alist(
         self,
@@ -130,7 +132,9 @@ class BotWireSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Async twin of `list`."""
-        return aiterate(self.memory.store.here(), self._reader().every(config, filter, before, limit))
+        return aiterate(
+            self.memory.store.here(self.memory.namespace), self._reader().every(config, filter, before, limit)
+        )
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread, in one transaction; one that is not there is no error."""

@@ -9,7 +9,7 @@ from botwire_core import protocol as p
 from botwire_core import service
 from botwire_core.errors import ForbiddenError
 from botwire_core.grants import EVERYTHING
-from botwire_core.scopes.naming import name_of_base
+from botwire_core.scopes.naming import is_place_of
 from botwire_core.scopes.ops import FindScoped, ForgetScoped, ForkScoped, ListScoped, OpenScoped, ReadUses, RecordUses
 
 __all__ = ["DEMANDS", "LISTS", "SERVER_ONLY", "WHOLE_STORE", "Demand", "demands"]
@@ -69,22 +69,24 @@ def _merge(op: p.Merge) -> tuple[Demand, ...]:
 
 def _open_scoped(op: OpenScoped) -> tuple[Demand, ...]:
     found = [("read", op.namespace), ("fork", op.namespace)]
-    return tuple(found) if _is_place(op.name, op.namespace) else (*found, ("write", op.name))
+    return tuple(found) if is_place_of(op.namespace, op.name) else (*found, ("write", op.name))
 
 
 def _fork_scoped(op: ForkScoped) -> tuple[Demand, ...]:
     found = [("read", op.source), ("fork", op.source), ("fork", op.namespace), ("write", op.namespace)]
-    return tuple(found) if _is_place(op.name, op.namespace) else (*found, ("write", op.name))
-
-
-def _is_place(name: str, base: str) -> bool:
-    """Whether a name is one that scopes give to the forks of a base."""
-    return name.startswith(f"{name_of_base(base)}@")
+    return tuple(found) if is_place_of(op.namespace, op.name) else (*found, ("write", op.name))
 
 
 def _record_uses(op: RecordUses) -> tuple[Demand, ...]:
-    names = dict.fromkeys(use.namespace for use in op.uses)
-    return (("fork", op.namespace), *(("read", name) for name in names))
+    # Of its own places nobody may have opened one yet: what lost its scope is counted for the run.
+    names = dict.fromkeys(use.namespace for use in op.uses if not is_place_of(op.namespace, use.namespace))
+    return (("fork", op.namespace), ("read", op.namespace), *(("read", name) for name in names))
+
+
+def _read_uses(op: ReadUses) -> tuple[Demand, ...]:
+    if op.base is None or not is_place_of(op.base, op.namespace):
+        return (("read", op.namespace),)
+    return (("read", op.base), ("fork", op.base))
 
 
 def _whole_store(op: Any) -> tuple[Demand, ...]:
@@ -131,7 +133,7 @@ DEMANDS: Final[dict[type[p.Op[Any]], _Rule]] = {
     OpenScoped: _open_scoped,
     ForkScoped: _fork_scoped,
     FindScoped: _on_namespace("read"),
-    ReadUses: _on_namespace("read"),
+    ReadUses: _read_uses,
     RecordUses: _record_uses,
     # It leaves alone what belongs to another base.
     ForgetScoped: _on_namespace("fork", "delete"),

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from botwire_core.errors import InvalidValueError
 from botwire_core.records import replace
 from botwire_core.scopes.current import OFF, current_scope, scope_here
-from botwire_core.scopes.policy import _policy, current_policy
+from botwire_core.scopes.policy import _policy, _said, current_policy
 from botwire_core.scopes.runs import run_under_way
 from botwire_core.scopes.scope import Scope
 
@@ -91,13 +91,13 @@ def bind(function: Callable[P, R]) -> Callable[P, R]:
     >>> seen
     ['v1']
     """
-    policy = current_policy()
+    policy, said = current_policy(), _said.get()
     here = scope_here.get()
     place = here if here is not None else current_scope()
 
     @contextmanager
     def there() -> Iterator[None]:
-        policy_token = _policy.set(policy)
+        policy_token, said_token = _policy.set(policy), _said.set(said)
         token = scope_here.set(place)
         try:
             if isinstance(place, Scope):
@@ -107,6 +107,7 @@ def bind(function: Callable[P, R]) -> Callable[P, R]:
                 yield
         finally:
             scope_here.reset(token)
+            _said.reset(said_token)
             _policy.reset(policy_token)
 
     if inspect.iscoroutinefunction(function):

@@ -44,11 +44,11 @@ def _column(base: str, variant: str | None, run_id: str | None, members: list[Sc
     for one in members:
         diff = yield from ask(Compare(base, one.name, one.seed_revision if one.seed != "empty" else 0))
         _note_changes(one.scope.datapoint_id, diff, before, after)
-        uses += yield from ask(ReadUses(one.name))
+        uses += yield from ask(ReadUses(one.name, base))
     first = members[0]
     run_name = scoped_name(base, Scope(variant, run_id), "run" if run_id is not None else "version")
     if run_name not in {one.name for one in members}:
-        uses += yield from ask(ReadUses(run_name))  # what lost its scope is counted for the run
+        uses += yield from ask(ReadUses(run_name, base))  # what lost its scope is counted for the run
     counts: Counter[str] = Counter()
     for use in uses:
         counts[use.kind] += use.count

@@ -132,6 +132,10 @@ class RecordUses(Op[None]):
 
 @record
 class ReadUses(Op[list[Use]]):
-    """What was recorded of a namespace of a scope, in the order in which it was recorded."""
+    """What was recorded of a namespace of a scope, in the order in which it was recorded.
+
+    `base` names the memory that it belongs to, where nobody may have opened it.
+    """
 
     namespace: str
+    base: str | None = None

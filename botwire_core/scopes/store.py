@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
+from botwire_core.errors import BotWireError, ScopeError
 from botwire_core.flows import arun_flow, run_flow
 from botwire_core.protocol import Op
 from botwire_core.scopes.current import Off, armed, is_quiet, scope_here, told_scope
@@ -66,7 +68,7 @@ class ScopedStore:
         here = scope_here.get()
         if here is None and is_quiet():
             return self.inner.run(op)
-        place = self._place(here, op)
+        place = self._place(here, getattr(op, "namespace", None))
         return self.inner.run(op) if place is None else run_flow(self.inner, self.mover.moved(op, place))
 
     async def arun(self, op: Op[R]) -> R:
@@ -74,35 +76,51 @@ class ScopedStore:
         here = scope_here.get()
         if here is None and is_quiet():
             return await self.inner.arun(op)
-        place = self._place(here, op)
+        place = self._place(here, getattr(op, "namespace", None))
         if place is None:
             return await self.inner.arun(op)
         return await arun_flow(self.inner, self.mover.moved(op, place))
 
-    def _place(self, here: Scope | Off | None, op: Op[Any]) -> Place | None:
-        if here is None and armed.runs and hasattr(op, "namespace"):
-            self.mover.count_unscoped(op.namespace)
-        return find_place(here)
+    def _place(self, here: Scope | Off | None, namespace: str | None) -> Place | None:
+        if here is not None or not armed.runs or namespace is None:
+            return find_place(here)
+        try:
+            place = find_place(here)
+        except ScopeError:
+            self.mover.count_unscoped(namespace)
+            raise
+        if place is None:
+            self.mover.count_unscoped(namespace)
+        return place
 
-    def here(self) -> Store:
-        """This store as it is in the scope of this moment, for what goes on longer than one op."""
+    def here(self, namespace: str | None = None) -> Store:
+        """This store as it is in the scope of this moment, for what goes on longer than one op.
+
+        `namespace` is what it works on, for which code without a scope is counted.
+        """
         here = scope_here.get()
         if here is None and is_quiet():
             return self.inner
-        place = find_place(here)
+        place = self._place(here, namespace)
         return self.inner if place is None else PlacedStore(self, place)
 
     def close(self) -> None:
         """Close the store inside; what was counted in scopes is written down first."""
-        if self._mover is not None:
-            run_flow(self.inner, self._mover.written_down())
-        self.inner.close()
+        try:
+            if self._mover is not None:
+                with suppress(BotWireError):  # counts only, which are no reason to keep it open
+                    run_flow(self.inner, self._mover.written_down())
+        finally:
+            self.inner.close()
 
     async def aclose(self) -> None:
         """Async twin of `close`."""
-        if self._mover is not None:
-            await arun_flow(self.inner, self._mover.written_down())
-        await self.inner.aclose()
+        try:
+            if self._mover is not None:
+                with suppress(BotWireError):
+                    await arun_flow(self.inner, self._mover.written_down())
+        finally:
+            await self.inner.aclose()
 
     @property
     def mover(self) -> OpMover:
