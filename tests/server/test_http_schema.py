@@ -45,6 +45,15 @@ OPERATIONS = [
 ]
 
 
+ASKED = [
+    (operation, mode)
+    for operation in OPERATIONS
+    for mode in GenerationMode
+    # Where nothing is asked with, nothing can be asked wrongly.
+    if mode is GenerationMode.POSITIVE or operation.body or list(operation.iter_parameters())
+]
+
+
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = SqliteStore(tmp_path_factory.mktemp("schema") / "memory.db", durability="normal")
@@ -55,18 +64,12 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("operation", "mode"),
-    [
-        pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-        for operation in OPERATIONS
-        for mode in GenerationMode
-        # Where nothing is asked with, nothing can be asked wrongly.
-        if mode is GenerationMode.POSITIVE or operation.body or list(operation.iter_parameters())
-    ],
+    [pytest.param(operation, mode, id=f"{operation.label} {mode.value}") for operation, mode in ASKED],
 )
 def test_h14_replies_keep_to_the_description_and_none_is_a_5xx(
     patient: str, operation: schemathesis.APIOperation, mode: GenerationMode, scale: Callable[[int], int]
 ) -> None:
-    count = max(5, scale(2000) // (2 * len(OPERATIONS)))
+    count = -(-scale(2000) // len(ASKED))
 
     @settings(
         max_examples=count,
