@@ -24,6 +24,7 @@ from botwire_core.protocol import MISSING, Get, GetMany, ListEntries, ListKeys
 from botwire_core.quoting import quoted
 from botwire_core.results import Entry
 from botwire_langgraph.pieces import joined, pieces_of
+from botwire_langgraph.remembering import remembering
 from botwire_langgraph.serializing import Packed, unframed, unpacked
 from botwire_langgraph.stored import StoredCheckpoint, stored_checkpoint
 from botwire_langgraph.thread_keys import ROOT, Place, checkpoint_part, piece_key, thread_prefix
@@ -69,6 +70,7 @@ class CheckpointReader:
         limit: int | None,
     ) -> ItemFlow[CheckpointTuple]:
         """Checkpoints, newest first: of one namespace, of all of a thread, or of all threads."""
+        self._serde = remembering(self._serde)
         configurable = config["configurable"] if config else {}
         end = get_checkpoint_id(before) if before else None
         id = configurable.get("checkpoint_id")
