@@ -86,7 +86,8 @@ def find_leaks(
                 involved.setdefault(key, set()).update(points)
     finally:
         for order in ORDERS:
-            collect(memory.store, memory.namespace, run_id=f"{experiment} {order}")
+            # Of every memory that the task used besides, too.
+            collect(memory.store, run_id=f"{experiment} {order}")
     return _leaks(finals, involved)
 
 

@@ -38,3 +38,14 @@ def test_a_key_whose_end_depends_on_the_order_is_named_with_its_values(memory: M
 
 def test_a_task_that_never_remembers_leaks_nothing(memory: Memory) -> None:
     assert find_leaks(lambda point: None, [1, 2], memory) == []
+
+
+def test_nothing_is_left_of_other_memories_that_the_task_used(memory: Memory) -> None:
+    other = Memory("other", store=memory.store)
+
+    def task(number: int) -> None:
+        memory.set(f"seen/{number}", number)
+        other.set(f"seen/{number}", number)
+
+    assert find_leaks(task, [1, 2], memory) == []
+    assert scoped_namespaces(memory.store) == []

@@ -10,7 +10,7 @@ import pytest
 from botwire_core.codec import Value
 from botwire_core.errors import InvalidValueError, ScopeError
 from botwire_core.memory import Memory
-from botwire_core.protocol import ListNamespaces
+from botwire_core.protocol import MISSING, ListNamespaces
 from botwire_core.scopes.blocks import scope
 from botwire_core.scopes.policy import scope_policy
 from botwire_core.scopes.report import MemoryReport
@@ -180,3 +180,44 @@ def test_many_scopes_leave_nothing_behind(memory: Memory, clock: ManualClock) ->
     assert len(collect(memory.store, "support", now=clock())) == 60
     assert memory.store.run(ListNamespaces()) == before
     assert memory.snapshots() == []
+
+
+def test_it_needs_no_past_of_the_memory_for_what_started_empty(memory: Memory) -> None:
+    for number in range(200):
+        memory.set("tone", number)
+    with scope(variant="v", run_id="r"), scope_policy(seed="empty"):
+        memory.set("tone", "brief")
+        memory.set("gone", 1)
+        memory.delete("gone")
+    (column,) = MemoryReport.of(memory.store, "support").columns
+    assert (column.before, column.after) == ({(None, "tone"): MISSING}, {(None, "tone"): "brief"})
+
+
+def test_it_compares_with_the_seed_also_when_the_memory_was_dropped_or_made_anew(
+    memory: Memory, clock: ManualClock
+) -> None:
+    memory.set_many({"tone": "formal", "same": 1})
+    with scope(variant="v", run_id="r"):
+        memory.set("tone", "brief")
+    for _ in range(2):
+        clock.advance(1)
+        memory.drop()
+        (column,) = MemoryReport.of(memory.store, "support").columns
+        assert (column.before, column.after) == ({(None, "tone"): "formal"}, {(None, "tone"): "brief"})
+        memory.set_many({"tone": "another", "other": 1})
+        (column,) = MemoryReport.of(memory.store, "support").columns
+        assert (column.before, column.after) == ({(None, "tone"): "formal"}, {(None, "tone"): "brief"})
+
+
+def test_a_list_that_shows_what_another_question_wrote_depends_on_the_order(memory: Memory) -> None:
+    with scope(variant="v", run_id="r"):
+        with scope(datapoint_id="d1"):
+            memory.set("notes/a", 1)
+            memory.append("questions", "why?")
+        with scope(datapoint_id="d2"):
+            memory.list_keys("notes/")
+            list(memory.entries("questions/"))
+        with scope(datapoint_id="d3"):
+            memory.list_keys("else/")
+    (column,) = MemoryReport.of(memory.store, "support").columns
+    assert column.order_dependent == {"notes/a": ("d1", "d2"), "questions": ("d1", "d2")}
