@@ -77,7 +77,11 @@ class CheckpointReader:
         place = place_of_config(config) if config and "checkpoint_ns" in configurable else None
         prefix = thread_prefix(str(configurable["thread_id"])) if config else ROOT
         after = None if place is None or end is None else place.checkpoint(end)
-        keys = [] if place else (yield from self._checkpoint_keys(prefix, end))
+        if place and id:
+            keys = [place.checkpoint(str(id))] if end is None or str(id) < end else []
+            place = None
+        else:
+            keys = [] if place else (yield from self._checkpoint_keys(prefix, end))
         while limit is None or limit > 0:
             size = _PAGE if limit is None or filter else min(limit, _PAGE)
             if place:

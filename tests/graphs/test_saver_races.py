@@ -22,8 +22,10 @@ class Interrupted(SqliteStore):
     """A store that does something else first, once, before the next op of a kind."""
 
     before: tuple[type[Op[Any]], Callable[[], object]] | None = None
+    ran = 0
 
     def run(self, op: Any) -> Any:
+        self.ran += 1
         if self.before is not None and isinstance(op, self.before[0]):
             (_, what), self.before = self.before, None
             what()
@@ -122,3 +124,16 @@ def _again(at: Any) -> tuple[Any, Any, Any]:
     versions = {"said": "1"}
     made = {**empty_checkpoint(), "id": at["configurable"]["checkpoint_id"]}
     return {**made, "channel_values": {"said": LONG}, "channel_versions": versions}, {"source": "loop"}, versions
+
+
+def test_to_list_a_checkpoint_by_its_id_is_not_to_look_through_its_thread(
+    store: Interrupted, saver: BotWireSaver
+) -> None:
+    first = at = put(saver, {"said": [0]})
+    for number in range(1, 30):
+        at = put(saver, {"said": [number]}, at)
+    store.ran = 0
+    assert [one.config for one in saver.list(first, limit=1)] == [first]
+    assert list(saver.list(first, before=first)) == []
+    assert [one.config for one in saver.list(first, before=at)] == [first]
+    assert store.ran < 15
