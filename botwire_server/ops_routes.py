@@ -74,7 +74,11 @@ def _ops(members: dict[str, Any]) -> tuple[p.Op[Any], ...]:
         raise InvalidValueError("ops: not a list of at least one op")
     if len(listed) > MAX_OPS:
         raise TooLargeError(f"ops: more than {MAX_OPS:,}", hint="send them in several requests")
-    return tuple([op_from_json(one, f"ops[{i}]") for i, one in enumerate(listed)])
+    ops = tuple([op_from_json(one, f"ops[{i}]") for i, one in enumerate(listed)])
+    for i, op in enumerate(ops):
+        if type(op) is p.Check:
+            raise InvalidValueError(f"ops[{i}]: a check is a step of a transact, and nothing by itself")
+    return ops
 
 
 def _one_page(op: p.Op[Any]) -> p.Op[Any]:

@@ -97,6 +97,7 @@ def test_all_or_none_is_undone_by_the_first_that_fails(client: httpx.Client, spa
         {"ops": [{"op": "get_row", "namespace": "a", "key": "k"}]},
         {"ops": [{"op": "find_token", "digest": "x"}]},
         {"ops": [{"op": "get", "namespace": ".tokens", "key": "k"}]},
+        {"ops": [{"op": "check", "namespace": "a", "key": "k", "version": 0}]},
         {"ops": [{"op": "get", "namespace": "a", "key": "k"}], "atomic": "yes"},
         {"ops": [{"op": "get", "namespace": "a", "key": "k"}], "more": 1},
         [],
