@@ -9,17 +9,27 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakSet
 
-from botwire_core.errors import BotWireError, CommitUnknownError
+from botwire_core.errors import BotWireError, CommitUnknownError, ScopeError
 from botwire_core.flows import Flow, ask, run_flow
 from botwire_core.protocol import Compare, Drop, Fork, Merge, Op, Transact
 from botwire_core.records import replace
 from botwire_core.scopes.current import told_scope
 from botwire_core.scopes.naming import Isolation, effective_isolation, scoped_name
-from botwire_core.scopes.ops import FindScoped, ForkScoped, OpenScoped, RecordUses, ScopedNamespace
+from botwire_core.scopes.ops import (
+    FindScoped,
+    ForgetScoped,
+    ForkScoped,
+    ListScoped,
+    OpenScoped,
+    ReadUses,
+    RecordUses,
+    ScopedNamespace,
+)
 from botwire_core.scopes.policy import ScopePolicy
 from botwire_core.scopes.runs import active_runs
 from botwire_core.scopes.scope import Scope
 from botwire_core.scopes.uses import UseCounter, touched
+from botwire_core.service import Serve
 
 if TYPE_CHECKING:
     from botwire_core.scopes.store import Place, ScopedStore
@@ -32,6 +42,8 @@ _MOST_REMEMBERED: Final = 4096
 _SURE_FOR: Final = 60.0
 """Seconds after which a namespace is looked for anew: it may have expired, or somebody may have forgotten it."""
 _NAMES_TWO: Final = frozenset({Fork, Compare, Merge})
+_OF_SCOPES: Final = frozenset({OpenScoped, ForkScoped, FindScoped, ListScoped, ForgetScoped, RecordUses, ReadUses})
+"""Those that name a memory itself, and what belongs to it."""
 # Those that have counts which are not written down: they stay until then, also when nobody uses their store.
 _unwritten: Final[set[OpMover]] = set()
 _movers: Final[WeakSet[OpMover]] = WeakSet()
@@ -53,8 +65,12 @@ class OpMover:
 
     def moved(self, op: Op[R], place: Place) -> Flow[R]:
         """Run an op in a place, counting what it touches."""
-        base = getattr(op, "namespace", None)
-        if base is None:
+        base, kind = getattr(op, "namespace", None), type(op)
+        if base is None or kind in _OF_SCOPES:
+            if kind is Serve:
+                raise ScopeError(
+                    "what clients ask of a server belongs to no scope", hint="give the server the store itself"
+                )
             return (yield from ask(op))
         scope, policy = place
         known = self._quick.get((base, id(scope), id(policy)))
@@ -62,7 +78,6 @@ class OpMover:
             name = known[0]
         else:
             name = yield from self._open(base, place)
-        kind = type(op)
         moved: Op[R] = self._renamed(op, name) if kind not in _NAMES_TWO else (yield from self._both(op, name, place))
         result = yield from ask(moved)
         if name != base:

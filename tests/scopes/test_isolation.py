@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from botwire_core.codec import encode
 from botwire_core.errors import ConflictError, InvalidValueError, ScopeError
 from botwire_core.memory import Memory
-from botwire_core.protocol import ListNamespaces
+from botwire_core.protocol import ListNamespaces, Set
 from botwire_core.scopes.blocks import scope
 from botwire_core.scopes.ops import FindScoped, ForgetScoped, ListScoped
 from botwire_core.scopes.policy import scope_policy
 from botwire_core.scopes.store import ScopedStore
+from botwire_core.service import Request, Serve
 from botwire_core.store import Store
+from botwire_core.stores.dict import DictStore
 from botwire_core.testing import ManualClock
 
 
@@ -252,3 +255,21 @@ def test_dropping_in_a_scope_drops_the_fork(memory: Memory) -> None:
         assert memory.drop()
         assert memory.get("tone") is None
     assert memory.get("tone") == "formal"
+
+
+def test_what_is_asked_of_scopes_themselves_means_the_same_in_a_scope(memory: Memory) -> None:
+    with scope(variant="v1", run_id="r1"):
+        memory.set("tone", "brief")
+        (place,) = memory.store.run(ListScoped("support"))
+        assert memory.store.run(FindScoped("support@v1~r1")) == place
+        assert memory.store.run(FindScoped("support")) is None
+        assert memory.store.run(ForgetScoped("support", (place.name,))) == 1
+    assert memory.store.run(ListScoped()) == []
+
+
+def test_nothing_is_served_to_clients_in_a_scope() -> None:
+    memory = Memory("support", store=DictStore())
+    request = Request((Set("support", "k", encode(1)),))
+    with scope(variant="v1", run_id="r1"), pytest.raises(ScopeError, match="belongs to no scope"):
+        memory.store.run(Serve((request,)))
+    assert memory.keys() == []
