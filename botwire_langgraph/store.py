@@ -169,7 +169,15 @@ def _write(memory: Memory, op: PutOp) -> Set | Delete:
         raise InvalidValueError(
             f"the value of an item is an object, not {type(op.value).__name__}", hint='wrap it: {"value": ...}'
         )
-    return ops.set(key, dict(op.value), None if op.ttl is None else op.ttl * 60)
+    return ops.set(key, dict(op.value), None if op.ttl is None else _seconds(op.ttl))
+
+
+def _seconds(minutes: Any) -> float:
+    if type(minutes) not in (int, float) or not minutes > 0:
+        raise InvalidValueError(
+            f"ttl: {ascii(minutes)[:40]} is not a number of minutes above 0", hint="use None for no expiry"
+        )
+    return float(minutes * 60)
 
 
 def _search(memory: Memory, op: SearchOp) -> Search:

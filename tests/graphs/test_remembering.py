@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from graphs.test_saver import put
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -14,7 +15,6 @@ from botwire import Memory
 from botwire_langgraph.remembering import remembering
 from botwire_langgraph.saver import BotWireSaver
 from botwire_langgraph.serializing import default_serializer
-from tests.graphs.test_saver import put
 
 CALL = {"name": "look", "args": {"deep": [{"in": [1]}]}, "id": "c1", "type": "tool_call"}
 MESSAGES: list[BaseMessage] = [

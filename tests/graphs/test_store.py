@@ -250,6 +250,15 @@ class TestTtl:
         assert {item.key for item in store.search(("a",))} == {"one"}
 
 
+@pytest.mark.parametrize("ttl", [0, -1, float("nan"), True, "5", b"5", [1]])
+def test_a_ttl_that_is_no_number_of_minutes_is_refused_as_it_was_given(memory: Memory, ttl: Any) -> None:
+    store = BotWireStore(memory)
+    with pytest.raises(InvalidValueError, match="minutes") as caught:
+        store.put(("a",), "k", {"x": 1}, ttl=ttl)
+    assert ascii(ttl) in str(caught.value)
+    assert store.get(("a",), "k") is None
+
+
 def test_no_page_names_an_operator_that_is_refused() -> None:
     page = (ROOT / "docs" / "reference" / "langgraph-store.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`(\$\w+)`", page)) <= {"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"}
