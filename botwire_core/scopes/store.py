@@ -44,7 +44,7 @@ class ScopedStore:
     each op.
     """
 
-    __slots__ = ("__weakref__", "_mover", "inner")
+    __slots__ = ("__weakref__", "_made", "_mover", "inner")
 
     if TYPE_CHECKING:
         features: frozenset[str]
@@ -53,6 +53,7 @@ class ScopedStore:
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self._mover: OpMover | None = None
+        self._made: list[OpMover] = []
 
     def __repr__(self) -> str:
         return repr(self.inner)
@@ -128,7 +129,9 @@ class ScopedStore:
         if self._mover is None:
             from botwire_core.scopes.moving import OpMover
 
-            self._mover = OpMover(self)
+            # Threads may begin together: whatever each has made, all take the first, without a lock.
+            self._made.append(OpMover(self))
+            self._mover = self._made[0]
         return self._mover
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from botwire_core.scopes.blocks import scope
 from botwire_core.scopes.ops import ReadUses, RecordUses, Use
 from botwire_core.scopes.policy import scope_policy
 from botwire_core.scopes.scope import Scope
+from botwire_core.scopes.store import ScopedStore
 from botwire_core.scopes.uses import UseCounter
 from botwire_core.store import Store
 from botwire_core.stores.dict import DictStore
@@ -186,3 +188,17 @@ def test_what_is_remembered_of_writes_has_an_end(memory: Memory, monkeypatch: py
     own = {(use.namespace, use.key): use.own for use in counter.take()["base"] if use.kind == "read"}
     assert own == {("a", "one"): 1, ("b", "one"): 1, ("c", "one"): 1, ("a", "two"): 0, ("b", "two"): 0, ("c", "two"): 0}
     assert len(counter._written) == 2
+
+
+def test_threads_that_begin_together_count_in_one_place() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            store = ScopedStore(DictStore())
+            with ThreadPoolExecutor(4) as pool:
+                together = threading.Barrier(4)
+                found = list(pool.map(lambda _, one=store, start=together: (start.wait(), one.mover)[1], range(4)))
+            assert len(set(map(id, found))) == 1
+    finally:
+        sys.setswitchinterval(before)
