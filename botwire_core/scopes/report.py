@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botwire_core.codec import Value, to_portable
 from botwire_core.diff import same_value
@@ -14,6 +14,9 @@ from botwire_core.scopes.naming import Isolation
 from botwire_core.scopes.ops import Use
 from botwire_core.scopes.store import scoped
 from botwire_core.store import Store
+
+if TYPE_CHECKING:
+    from botwire_core.scopes.report_text import View
 
 __all__ = ["MemoryReport", "Place", "RunColumn"]
 
@@ -160,6 +163,18 @@ class MemoryReport:
                 if use.key not in keys:
                     keys.append(use.key)
         return dict(sorted(found.items()))
+
+    def to_table(self, *, view: View = "version", keys_only: bool = False) -> str:
+        """The report as aligned columns, by "version", "datapoint" or "key"; `keys_only` leaves every value out."""
+        from botwire_core.scopes.report_text import table
+
+        return table(self, view=view, keys_only=keys_only)
+
+    def to_markdown(self, *, view: View = "version", keys_only: bool = False) -> str:
+        """The report as a Markdown table, for a comment on a change."""
+        from botwire_core.scopes.report_text import markdown
+
+        return markdown(self, view=view, keys_only=keys_only)
 
     def to_json(self, *, keys_only: bool = False) -> dict[str, Any]:
         """The report as JSON members; `keys_only` leaves every value out."""

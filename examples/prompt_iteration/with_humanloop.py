@@ -11,7 +11,6 @@ from agent import PROMPTS, QUESTIONS, answer, memory, seed
 from humanloop import Humanloop
 
 from botwire.scopes import MemoryReport, scope_policy
-from botwire_core.scopes.report_text import table
 from botwire_humanloop import instrument
 from botwire_humanloop.offline import OfflineHumanloop
 
@@ -60,6 +59,7 @@ with api as url, scope_policy(isolation="run"):
     stats = client.evaluations.get_stats(id=next(iter(api.evaluations)))
 
 print(f"\n\n{stats.report}")
-print(table(MemoryReport.of(memory.store, memory.namespace, list(api.runs))))
-print(table(MemoryReport.of(memory.store, memory.namespace, list(api.runs)), view="key"))
+report = MemoryReport.of(memory.store, memory.namespace, list(api.runs))
+print(report.to_table())
+print(report.to_table(view="key"))
 print("the memory itself:", memory.get("customer:marta"), memory.get("answers"))

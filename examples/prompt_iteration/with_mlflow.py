@@ -15,7 +15,6 @@ from agent import PROMPTS, QUESTIONS, answer, memory, seed
 from mlflow.genai.scorers import scorer
 
 from botwire.scopes import MemoryReport, scope_policy
-from botwire_core.scopes.report_text import table
 from botwire_mlflow import evaluate
 
 
@@ -58,6 +57,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, scope_po
         scores[f"version {prompt.version}"] = {name: float(value) for name, value in result.metrics.items()}
 
 print(f"\n\n{scores}")
-print(table(MemoryReport.of(memory.store, memory.namespace, runs)))
-print(table(MemoryReport.of(memory.store, memory.namespace, runs), view="key"))
+report = MemoryReport.of(memory.store, memory.namespace, runs)
+print(report.to_table())
+print(report.to_table(view="key"))
 print("the memory itself:", memory.get("customer:marta"), memory.get("answers"))

@@ -221,3 +221,8 @@ def test_a_list_that_shows_what_another_question_wrote_depends_on_the_order(memo
             memory.list_keys("else/")
     (column,) = MemoryReport.of(memory.store, "support").columns
     assert column.order_dependent == {"notes/a": ("d1", "d2"), "questions": ("d1", "d2")}
+
+
+def test_a_report_shows_itself(report: MemoryReport) -> None:
+    assert report.to_table(view="key") == table(report, view="key")
+    assert report.to_markdown(keys_only=True) == markdown(report, keys_only=True)
