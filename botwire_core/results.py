@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+_MOST_VERSIONS = 2**32
+"""More than a namespace can have."""
+
+
 @record
 class Entry:
     """What stands at a key.
@@ -201,8 +205,10 @@ class Retention:
     deleted_for: float = 30 * 86400.0
 
     def __post_init__(self) -> None:
-        if type(self.versions) is not int or self.versions < 1:
-            raise InvalidValueError(f"versions: {self.versions!r} is not an integer of at least 1")
+        if type(self.versions) is not int or not 1 <= self.versions <= _MOST_VERSIONS:
+            raise InvalidValueError(
+                f"versions: {self.versions!r} is not an integer of at least 1", hint=f"at most {_MOST_VERSIONS:,}"
+            )
         if not isinstance(self.deleted_for, int | float) or not self.deleted_for >= 0:
             raise InvalidValueError(f"deleted_for: {self.deleted_for!r} is not a number of seconds")
 

@@ -526,6 +526,7 @@ class SqliteAgainstTheModel(AgainstTheModel):
         space = self.there(name)
         if space is None:
             return
+        self.sweep()  # what has expired does not come along, and is not to be told apart from what was never there
         parts: list[FamilyPart] = []
         self.store.run(p.ExportFamily(name, parts.extend))
         copy = SqliteStore(
