@@ -15,7 +15,20 @@ from botwire_core.protocol import Op
 from botwire_core.records import record
 from botwire_core.store import Store
 
-__all__ = ["Flow", "Give", "ItemFlow", "Wait", "Work", "aiterate", "arun_flow", "ask", "iterate", "run_flow"]
+__all__ = [
+    "Flow",
+    "Give",
+    "ItemFlow",
+    "Wait",
+    "Work",
+    "adrive",
+    "aiterate",
+    "arun_flow",
+    "ask",
+    "drive",
+    "iterate",
+    "run_flow",
+]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -53,9 +66,9 @@ def ask(op: Op[R]) -> Generator[Op[R], R, R]:
     return (yield op)
 
 
-def run_flow(store: Store, flow: Flow[R]) -> R:
-    """Drive a flow to its end on a store and give what it returns."""
-    resume: Callable[[Any], Op[Any] | Work] = flow.send
+def drive(flow: Generator[Any, Any, R], do: Callable[[Any], Any]) -> R:
+    """Drive a flow to its end, doing what it asks for by `do`, and give what it returns."""
+    resume: Callable[[Any], Any] = flow.send
     reply: Any = None
     while True:
         try:
@@ -63,29 +76,39 @@ def run_flow(store: Store, flow: Flow[R]) -> R:
         except StopIteration as end:
             return cast(R, end.value)
         try:
-            resume, reply = flow.send, action.function() if isinstance(action, Work) else store.run(action)
+            resume, reply = flow.send, do(action)
         except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again where it cannot help
             resume, reply = flow.throw, error
+
+
+async def adrive(flow: Generator[Any, Any, R], do: Callable[[Any], Awaitable[Any]]) -> R:
+    """Async twin of `drive`."""
+    resume: Callable[[Any], Any] = flow.send
+    reply: Any = None
+    while True:
+        try:
+            action = resume(reply)
+        except StopIteration as end:
+            return cast(R, end.value)
+        try:
+            resume, reply = flow.send, await do(action)
+        except BaseException as error:  # noqa: BLE001 - as in drive; a cancellation too
+            resume, reply = flow.throw, error
+
+
+def run_flow(store: Store, flow: Flow[R]) -> R:
+    """Drive a flow to its end on a store and give what it returns."""
+    return drive(flow, lambda action: action.function() if isinstance(action, Work) else store.run(action))
 
 
 async def arun_flow(store: Store, flow: Flow[R]) -> R:
     """Async twin of `run_flow`; work runs in a thread, and a cancellation waits until it is done."""
     from botwire_core.stores.threads import run_in_thread
 
-    resume: Callable[[Any], Op[Any] | Work] = flow.send
-    reply: Any = None
-    while True:
-        try:
-            action = resume(reply)
-        except StopIteration as end:
-            return cast(R, end.value)
-        try:
-            if isinstance(action, Work):
-                resume, reply = flow.send, await run_in_thread(_call, action.function)
-            else:
-                resume, reply = flow.send, await store.arun(action)
-        except BaseException as error:  # noqa: BLE001 - as in run_flow; a cancellation too
-            resume, reply = flow.throw, error
+    return await adrive(
+        flow,
+        lambda action: run_in_thread(_call, action.function) if isinstance(action, Work) else store.arun(action),
+    )
 
 
 def iterate(store: Store, flow: ItemFlow[T], wait: Callable[[float], object] = time.sleep) -> Iterator[T]:

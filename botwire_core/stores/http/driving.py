@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from botwire_core.flows import Give, Wait, Work
+from botwire_core.flows import Give, Wait, Work, adrive, drive
 from botwire_core.records import record
 from botwire_core.stores.http.incoming import AsyncIncoming, Incoming, no_answer
 from botwire_core.stores.http.retrying import Send
@@ -55,17 +55,7 @@ class Driver:
 
     def run(self, flow: HttpFlow[R]) -> R:
         """Drive a flow to its end and give what it returns."""
-        resume: Callable[[Any], Any] = flow.send
-        reply: Any = None
-        while True:
-            try:
-                action = resume(reply)
-            except StopIteration as end:
-                return cast(R, end.value)
-            try:
-                resume, reply = flow.send, self._do(action)
-            except BaseException as error:  # noqa: BLE001 - the flow decides, and raises it again where it cannot help
-                resume, reply = flow.throw, error
+        return drive(flow, self._do)
 
     def iterate(self, flow: HttpFlow[None]) -> Iterator[Any]:
         """The items that a flow gives, as they come."""
@@ -120,17 +110,7 @@ class AsyncDriver:
 
     async def run(self, flow: HttpFlow[R]) -> R:
         """Async twin of `Driver.run`."""
-        resume: Callable[[Any], Any] = flow.send
-        reply: Any = None
-        while True:
-            try:
-                action = resume(reply)
-            except StopIteration as end:
-                return cast(R, end.value)
-            try:
-                resume, reply = flow.send, await self._do(action)
-            except BaseException as error:  # noqa: BLE001 - as in Driver; a cancellation too
-                resume, reply = flow.throw, error
+        return await adrive(flow, self._do)
 
     async def iterate(self, flow: HttpFlow[None]) -> AsyncGenerator[Any]:
         """Async twin of `Driver.iterate`."""
