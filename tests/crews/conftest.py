@@ -8,18 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import warnings
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from backends import memory, server, url  # noqa: F401  # fixtures
 
-from botwire import Memory
-from botwire_core.stores.sqlite import SqliteStore
-
-BACKENDS = ["sqlite", "http"]
 QUIET = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_DISABLE_VERSION_CHECK": "true",
@@ -62,28 +57,3 @@ def _held_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", on_loopback)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server in this process; a test keeps to namespaces of its own."""
-    from botwire_server.testing import served
-
-    store = SqliteStore(tmp_path_factory.mktemp("server") / "memory.db", durability="normal")
-    with served(store) as url:
-        yield url
-    store.close()
-
-
-@pytest.fixture(params=BACKENDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store is, one for each backend."""
-    if request.param == "http":
-        return str(request.getfixturevalue("server"))
-    return f"sqlite:///{tmp_path / 'memory.db'}"
-
-
-@pytest.fixture
-def memory(url: str) -> Iterator[Memory]:
-    with Memory(f"test-{uuid4().hex}", url) as memory:
-        yield memory

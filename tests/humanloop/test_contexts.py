@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from evaluating import evaluate
 from humanloop import Humanloop
 from opentelemetry import context as opentelemetry
+from ways import copied_context, coroutine, executor_of_loop, new_pool, same_thread, task, to_thread
 
 from botwire_core.errors import ScopeError
 from botwire_core.memory import Memory
@@ -26,39 +26,6 @@ from botwire_humanloop.offline import OfflineHumanloop
 pytestmark = pytest.mark.xdist_group("humanloop")
 
 Way = Callable[[Callable[[], Any]], Any]
-
-
-def same_thread(function: Callable[[], Any]) -> Any:
-    return function()
-
-
-def coroutine(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return function()
-
-    return asyncio.run(run())
-
-
-def task(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        async def inner() -> Any:
-            return function()
-
-        return await asyncio.create_task(inner())
-
-    return asyncio.run(run())
-
-
-def to_thread(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return await asyncio.to_thread(function)
-
-    return asyncio.run(run())
-
-
-def copied_context(function: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(contextvars.copy_context().run, function).result()
 
 
 def bare_thread(function: Callable[[], Any]) -> Any:
@@ -74,18 +41,6 @@ def bare_thread(function: Callable[[], Any]) -> Any:
     thread.start()
     thread.join()
     return results[0]
-
-
-def new_pool(function: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
-
-
-def executor_of_loop(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, function)
-
-    return asyncio.run(run())
 
 
 INHERITS = [same_thread, coroutine, task, to_thread, copied_context]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from ways import copied_context, coroutine, executor_of_loop, new_pool, same_thread, task, to_thread
 
 from botwire_core.errors import InvalidValueError, ScopeError
 from botwire_core.memory import Memory
@@ -54,56 +53,7 @@ def in_thread(function: Callable[[], Any]) -> Any:
     return results[0]
 
 
-def same_thread(function: Callable[[], Any]) -> Any:
-    return function()
-
-
-def coroutine(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return function()
-
-    return asyncio.run(run())
-
-
-def task(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        async def inner() -> Any:
-            return function()
-
-        return await asyncio.create_task(inner())
-
-    return asyncio.run(run())
-
-
-def to_thread(function: Callable[[], Any]) -> Any:
-    return asyncio.run(asyncio.to_thread(function))
-
-
-def to_thread_in_loop(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return await asyncio.to_thread(function)
-
-    return asyncio.run(run())
-
-
-def copied_context(function: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(contextvars.copy_context().run, function).result()
-
-
-def new_pool(function: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
-
-
-def executor_of_loop(function: Callable[[], Any]) -> Any:
-    async def run() -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, function)
-
-    return asyncio.run(run())
-
-
-INHERITS = [same_thread, coroutine, task, to_thread_in_loop, copied_context]
+INHERITS = [same_thread, coroutine, task, to_thread, copied_context]
 LOSES = [in_thread, new_pool, executor_of_loop]
 
 
