@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
@@ -138,7 +138,7 @@ class SqliteStore(FamilyTables, QuickSearch):
     def exclusive(self) -> AbstractContextManager[None]:
         return self._transaction() if self.group_of is None or not self.grouping() else self._savepoint(self.group_of)
 
-    def grouped(self) -> AbstractContextManager[None]:
+    def grouped(self, namespaces: Collection[str] = ()) -> AbstractContextManager[None]:
         return self._transaction(of_many=True)
 
     def grouping(self) -> bool:
