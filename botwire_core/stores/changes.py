@@ -46,6 +46,9 @@ def erased_floor(view: View, erased: Mapping[int, Sequence[tuple[int, int]]]) ->
 class ChangeOps(HistoryPrimitives):
     """Ops whose cost is what changed, not how much there is."""
 
+    NOT_PURGED: ClassVar[tuple[str, ...]] = ("copies of the file made elsewhere: backups, exports, disk snapshots",)
+    """What a purge cannot reach."""
+
     # --- compare ----------------------------------------------------------------------------------------------
 
     def _compare(self, op: p.Compare) -> Diff:
@@ -175,16 +178,16 @@ class ChangeOps(HistoryPrimitives):
                         }
                 if draft.rows:
                     self.insert(current, draft.rows.values(), current.head + 1)
-            names = {one.id: one.name for one in self.find_all("")}
+            names = {one.id: one.name or "" for one in self.find_all("")}
             self.forget_answers({one.name for one in spaces if one.name})
         if not self.grouping():
             self.after_purge()
         return PurgeResult(
             sorted(keys),
             versions,
-            sorted(one.name for one in spaces if one.name),
+            sorted(names[one.id] for one in spaces if one.id in names),
             sorted(names.get(one) or f"(dropped, id {one})" for one in ancestors),
-            ["copies of the file made elsewhere: backups, exports, disk snapshots"],
+            [*self.NOT_PURGED],
         )
 
     def _reached_from(self, space: Space) -> list[Space]:

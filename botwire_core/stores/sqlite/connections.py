@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias
 import apsw
 
 from botwire_core.errors import StoreCorruptError, StoreUnavailableError
+from botwire_core.stores.sql.records import damaged
 from botwire_core.stores.sqlite.faults import fault
 from botwire_core.stores.sqlite.lock import WriteLock
-from botwire_core.stores.sqlite.rows import damaged
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION, check_schema, migrate
 
 __all__ = ["Connections", "Durability"]

@@ -17,15 +17,15 @@ from botwire_core.clock import from_microseconds
 from botwire_core.codec import JSON, Value
 from botwire_core.errors import BotWireError
 from botwire_core.names import check_key, check_namespace, check_prefix
-from botwire_core.results import Entry, Stats
+from botwire_core.results import Entry
 from botwire_core.stores.base import expiry
 from botwire_core.stores.rows import Row
+from botwire_core.stores.sql.records import bounds, damaged
 from botwire_core.stores.sqlite.retention import Retainer
-from botwire_core.stores.sqlite.rows import INSERT, checksum, damaged, outer_checksum
+from botwire_core.stores.sqlite.rows import INSERT, checksum, outer_checksum
 from botwire_core.stores.sqlite.schema import ROW_BITS
 from botwire_core.stores.sqlite.statements import (
     MAX_LEVELS,
-    bounds,
     get_entry_in_space,
     get_in_space,
     state_of_space,
@@ -36,9 +36,7 @@ __all__ = ["VERSION", "QuickPaths"]
 
 VERSION = 4
 """The place of the version among the columns of a row to set."""
-_PRUNE_EVERY = 16
 _UNKNOWN = object()
-_DAY = 86_400_000_000
 
 
 class QuickPaths(Retainer):
@@ -230,9 +228,7 @@ class QuickPaths(Retainer):
         return cast(int, made[VERSION])
 
     @staticmethod
-    def row_to_set(
-        op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None
-    ) -> tuple[Any, ...] | None:
+    def row_to_set(op: p.Set, id: int, found: tuple[Any, ...], now: int, expires: int | None) -> tuple[Any, ...] | None:
         """The columns of the row for a set, where `found` is the state of its space; None where it is no plain set."""
         floor, last_id, head, last_time, space, previous, version, codec, gone, created = found
         written = max(now, last_time)
@@ -244,7 +240,7 @@ class QuickPaths(Retainer):
                 created = written
             if space != id:  # inherited: here it is the first row of its key
                 previous = 0
-            if version % _PRUNE_EVERY == 0:
+            if version % QuickPaths.PRUNE_EVERY == 0:
                 return None
         row = last_id + 1
         if row >> ROW_BITS != id:  # the space is full, which the derived way tells
@@ -286,21 +282,6 @@ class QuickPaths(Retainer):
                 after, page = found[-1][0], 1000  # much has expired: one by one would take long
         except TypeError as error:
             raise damaged(f"the index of {op.namespace!r}") from error
-
-    def _get_stats(self, op: p.GetStats) -> Stats:
-        space = self.find(check_namespace(op.namespace))
-        if space is None:
-            return super()._get_stats(op)
-        now = self._now()
-        keys = size = 0
-        for _, gone, length in self.newest_columns("key, gone, size", _first, space.lineage, "", None, False, 1000):
-            if gone is None or gone > now:
-                keys += 1
-                size += length
-        today = self.count_rows(space.id, now - now % _DAY)
-        return Stats(
-            op.namespace, keys, size, space.head, self.count_forks(space), len(self.list_snapshots(space)), today
-        )
 
     RUNNERS: ClassVar[dict[type, str]] = {**Retainer.RUNNERS, p.Set: "_set"}
 

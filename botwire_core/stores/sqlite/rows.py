@@ -10,17 +10,14 @@ from struct import Struct
 from struct import error as struct_error
 from zlib import crc32
 
-from botwire_core.errors import StoreCorruptError
 from botwire_core.stores.rows import TOMBSTONE, Row
+from botwire_core.stores.sql.records import damaged
 
 __all__ = [
     "COLUMNS",
     "INSERT",
     "checksum",
-    "damaged",
-    "log_floor_from",
     "outer_checksum",
-    "record_checksum",
     "row_from",
 ]
 
@@ -66,24 +63,3 @@ def row_from(columns: tuple[int, int, str, int, int, int, int | None, int, int, 
         raise damaged(f"a row of {key!r} in space {space}")
     expires = gone if gone is not None and gone > 0 else None
     return Row(key, version, revision, codec, b"" if codec == TOMBSTONE else value, created, updated, expires, author)
-
-
-def log_floor_from(log: object, number: object) -> tuple[bytes, int]:
-    """The digest of a log and the number that stands in the columns of its floor.
-
-    Raises:
-        StoreCorruptError: they are not what they can be.
-    """
-    if isinstance(log, bytes) and isinstance(number, str) and number.isascii() and number.isdecimal():
-        return log, int(number)
-    raise damaged("the highest number of a log")  # a flipped bit can make a column of another type
-
-
-def record_checksum(*columns: int | str | None) -> int:
-    """The checksum of a record of a table other than `versions`."""
-    return crc32("\0".join(f"{type(column).__name__} {column}" for column in columns).encode())
-
-
-def damaged(what: str) -> StoreCorruptError:
-    """The error for a record that is not as it was written."""
-    return StoreCorruptError(f"{what} is damaged", hint="restore it from a backup; see `botwire doctor`")

@@ -106,9 +106,7 @@ class QuickSearch(QuickMany):
                 return
             start, size = start + size, size * 16
 
-    def _ids(
-        self, place: _Range, tests: tuple[Test, ...], start: int, count: int, *, exact: bool = True
-    ) -> list[int]:
+    def _ids(self, place: _Range, tests: tuple[Test, ...], start: int, count: int, *, exact: bool = True) -> list[int]:
         kinds = tuple((kind, len(paths)) for kind, paths, _ in tests)
         bound = [value for _, paths, values in tests for value in (*paths, *values)]
         sql = search_level(bool(place.prefix), place.end is not None, kinds, place.scan, exact)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from botwire_core.stores.spaces import View
 from botwire_core.stores.sqlite.rows import COLUMNS
 from botwire_core.stores.sqlite.schema import ROW_BITS
 
 __all__ = [
     "MAX_LEVELS",
-    "bounds",
     "get_entry_in_space",
     "get_in_space",
     "list_level",
@@ -27,14 +25,8 @@ __all__ = [
 
 MAX_LEVELS = 100
 """Levels looked at in one statement; SQLite takes at most 127 arguments of a function."""
-HIGHEST = 2**62
 
 _OWN = "(SELECT id FROM versions WHERE space = ?1 AND key = ?2 ORDER BY revision DESC LIMIT 1)"
-
-
-def bounds(view: View) -> tuple[int, ...]:
-    """The bound values of the levels of a view: space and last revision of each."""
-    return tuple(value for level in view for value in (level.space, HIGHEST if level.upto is None else level.upto))
 
 
 @lru_cache(maxsize=MAX_LEVELS + 1)

@@ -14,11 +14,11 @@ from botwire_core import protocol as p
 from botwire_core.clock import Clock
 from botwire_core.errors import BotWireError, StoreCorruptError
 from botwire_core.stores.spaces import Space
+from botwire_core.stores.sql.records import damaged
 from botwire_core.stores.sqlite.connections import Connections, Durability
-from botwire_core.stores.sqlite.families import FamilyTables
 from botwire_core.stores.sqlite.faults import fault, is_lost
 from botwire_core.stores.sqlite.health import StoreHealth
-from botwire_core.stores.sqlite.rows import COLUMNS, damaged, row_from
+from botwire_core.stores.sqlite.rows import COLUMNS, row_from
 from botwire_core.stores.sqlite.schema import SCHEMA_VERSION
 from botwire_core.stores.sqlite.search import QuickSearch
 from botwire_core.stores.threads import run_in_thread
@@ -41,7 +41,7 @@ _READS: Final[frozenset[type]] = frozenset(
 _POINT_READS: Final[frozenset[type]] = frozenset({p.Get, p.GetEntry, p.TimeLeft})
 
 
-class SqliteStore(FamilyTables, QuickSearch):
+class SqliteStore(QuickSearch):
     """The embedded store: what was acknowledged is in the file, and survives a power cut.
 
     Args:

@@ -1,36 +1,70 @@
-"""The log of versions of the embedded store: writing rows, and looking for them through a lineage."""
+"""The log of versions of the embedded store: rows in commit order, and the one index by key."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from botwire_core.errors import RevisionPrunedError, StoreFullError
+import apsw
+
+from botwire_core.errors import StoreFullError
 from botwire_core.names import LOG_DIGITS, end_of_prefix
 from botwire_core.stores.rows import TOMBSTONE, Row
 from botwire_core.stores.spaces import Level, Space, View
+from botwire_core.stores.sql.records import bounds
+from botwire_core.stores.sql.retention import SqlRetention
+from botwire_core.stores.sqlite.connections import Connections
 from botwire_core.stores.sqlite.rows import COLUMNS, INSERT, checksum, outer_checksum, row_from
 from botwire_core.stores.sqlite.schema import ROW_BITS
-from botwire_core.stores.sqlite.spaces import SpaceRecords
-from botwire_core.stores.sqlite.statements import MAX_LEVELS, bounds, list_level, newest_in_view
+from botwire_core.stores.sqlite.statements import MAX_LEVELS, list_level, newest_in_view
 
 __all__ = ["VersionLog"]
 
-T = TypeVar("T")
-_PAGE = 256
+_SPACES: Final = f"""SELECT s.id, s.name, s.created, s.expires, s.parent, s.forked_at, s.head, s.floor, s.forgotten,
+    s.pruned, s.keep_versions, s.keep_deleted, s.checksum, v.revision, v.updated
+    FROM spaces s LEFT JOIN versions v ON v.id = (
+        SELECT id FROM versions WHERE id >= s.id << {ROW_BITS} AND id < (s.id + 1) << {ROW_BITS}
+        ORDER BY id DESC LIMIT 1
+    )"""
+_PAGE = 64  # rows of families, each of which may be of 16 MiB
 
 
-class VersionLog(SpaceRecords):
+class VersionLog(SqlRetention):
     """Rows by space and key, and by space in commit order."""
 
-    def prune(self, space: Space, key: str, version: int) -> None:
-        """Remove old versions of a key that are no longer kept, now that it has come to this one."""
-        raise NotImplementedError
+    SPACES = _SPACES
+    COLUMNS = COLUMNS
+    BY_KEY = " INDEXED BY versions_by_key"
 
-    def log_floor(self, space: int, log: str) -> int:
-        """The highest number of a log whose row was forgotten or erased, -1 where none was."""
-        raise NotImplementedError
+    _connections: Connections
+    _made_space = False
+    """Whether a space was made since the outermost block began, which a part of it may have to forget."""
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
+        return self._connections.current().execute(sql, values)
+
+    def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        return self.execute(sql, values).fetchone()
+
+    def every(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        return self.execute(sql, values).fetchall()
+
+    def row_of(self, columns: tuple[Any, ...]) -> Row:
+        return row_from(columns)
+
+    def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
+        self._made_space = True
+        return super().create(name, parent, expires)
+
+    def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
+        self._made_space = True
+        return super().recreate(space, log_floors)
+
+    def drop_rows(self, space: int, above: int) -> None:
+        self.execute(
+            "DELETE FROM versions WHERE id >= ?1 AND id < ?2 AND revision > ?3",
+            (space << ROW_BITS, (space + 1) << ROW_BITS, above),
+        )
 
     def insert(self, space: Space, rows: Iterable[Row], revision: int) -> None:
         id = self._last_row(space.id)
@@ -44,18 +78,21 @@ class VersionLog(SpaceRecords):
                     hint="fork it, and go on in the fork",
                 )
             gone = -row.updated if row.codec == TOMBSTONE else row.expires
-            inner = checksum(space.id, row.key.encode(), revision, row.codec, gone, row.data)
-            outer = outer_checksum(id, row.version, row.created, row.updated, row.author)
             previous = None if row.version == 1 else execute(before, (space.id, row.key)).fetchone()
-            execute(
-                INSERT,
-                (
-                    *(id, space.id, row.key, revision, row.version, row.codec, gone, inner),
-                    *(row.created, row.updated, row.author, outer, row.data, previous[0] if previous else 0),
-                ),
-            )
-            if row.version % 16 == 0:  # in passing, and seldom: the look at old versions costs more than a write
+            execute(INSERT, _columns(id, space.id, row, revision, gone, previous[0] if previous else 0))
+            if row.version % self.PRUNE_EVERY == 0:  # in passing, and seldom
                 self.prune(space, row.key, row.version)
+
+    def insert_as_they_are(self, space: Space, rows: Iterable[tuple[Row, int]]) -> int:
+        first = self._last_row(space.id)
+        id = first
+        execute = self._connections.current().execute
+        for row, previous in rows:
+            id += 1
+            # A row that expired and was swept has no value either, and still is no delete.
+            gone = -row.updated if row.codec == TOMBSTONE and row.expires is None else row.expires
+            execute(INSERT, _columns(id, space.id, row, row.revision, gone, previous))
+        return id - first
 
     def _last_row(self, space: int) -> int:
         first = space << ROW_BITS
@@ -66,6 +103,13 @@ class VersionLog(SpaceRecords):
         )
         return int(found[0])
 
+    def keep_counters(self, space: int) -> None:
+        self.execute(
+            "UPDATE spaces SET last_row = max(last_row, ?1 - ?2), head = max(head, forked_at, coalesce("
+            "(SELECT revision FROM versions WHERE id >= ?2 AND id <= ?1 ORDER BY id DESC LIMIT 1), 0)) WHERE id = ?3",
+            (self._last_row(space), space << ROW_BITS, space),
+        )
+
     # --- the newest rows ------------------------------------------------------------------------------------
 
     def newest_row(self, view: View, key: str) -> Row | None:
@@ -75,55 +119,6 @@ class VersionLog(SpaceRecords):
             if columns is not None:
                 return row_from(columns)
         return None
-
-    def newest_rows(self, view: View, prefix: str, after: str | None, reverse: bool) -> Iterator[Row]:
-        rows = self.newest_columns(COLUMNS, lambda columns: columns[2], view, prefix, after, reverse)
-        return map(row_from, rows)
-
-    def newest_columns(
-        self,
-        columns: str,
-        key_of: Callable[[tuple[Any, ...]], str],
-        view: View,
-        prefix: str,
-        after: str | None,
-        reverse: bool,
-        page: int = _PAGE,
-    ) -> Iterator[tuple[Any, ...]]:
-        """The columns of the newest row of each key with a prefix, in key order; the nearest level decides."""
-        if len(view) == 1:
-            yield from self._level_columns(columns, key_of, view[0], prefix, after, reverse, page)
-            return
-
-        def tagged(depth: int, level: Level) -> Iterator[tuple[str, int, tuple[Any, ...]]]:
-            sign = -depth if reverse else depth  # the nearest first, whichever way the keys go
-            for found in self._level_columns(columns, key_of, level, prefix, after, reverse, page):
-                yield key_of(found), sign, found
-
-        last: str | None = None
-        levels = (tagged(depth, level) for depth, level in enumerate(view))
-        for key, _, found in heapq.merge(*levels, key=lambda one: one[:2], reverse=reverse):
-            if key != last:
-                last = key
-                yield found
-
-    def _level_columns(
-        self,
-        columns: str,
-        key_of: Callable[[tuple[Any, ...]], str],
-        level: Level,
-        prefix: str,
-        after: str | None,
-        reverse: bool,
-        page: int,
-    ) -> Iterator[tuple[Any, ...]]:
-        # By pages: a statement that somebody stops reading half-way would pin the write-ahead log.
-        while True:
-            found = self.level_page(columns, level, prefix, after, reverse, page)
-            yield from found
-            if len(found) < page:
-                return
-            after = key_of(found[-1])
 
     def level_page(
         self, columns: str, level: Level, prefix: str, after: str | None, reverse: bool, limit: int
@@ -150,94 +145,6 @@ class VersionLog(SpaceRecords):
             last = max(last, self.log_floor(space, log))
         return last
 
-    # --- the past ---------------------------------------------------------------------------------------------
-
-    def key_rows(self, view: View, key: str) -> Iterator[Row]:
-        for level in view:
-            rows = self.every(
-                f"SELECT {COLUMNS} FROM versions WHERE space = ? AND revision <= ? AND key = ? ORDER BY revision DESC",
-                (*bounds((level,)), key),
-            )
-            yield from map(row_from, rows)
-
-    def past_row(self, view: View, key: str) -> Row | None:
-        self._check_key_kept(view[0], key)
-        return self.newest_row(view, key)
-
-    def past_rows(self, view: View, prefix: str, after: str | None, reverse: bool) -> Iterator[Row]:
-        if self._whole(view[0]):
-            yield from self.newest_rows(view, prefix, after, reverse)
-            return
-        self.check_kept(view, prefix)
-        yield from self.newest_rows(view, prefix, after, reverse)
-
-    def check_kept(self, view: View, prefix: str = "") -> None:
-        level = view[0]
-        if self._whole(level):
-            return
-        self._check_not_forgotten(level)
-        everything = Level(level.space)
-        for (key,) in list(self._level_columns("key", lambda one: str(one[0]), everything, prefix, None, False, _PAGE)):
-            self._check_key_kept(level, key)
-
-    def _whole(self, level: Level) -> bool:
-        """Whether nothing that a level needs can have been pruned, without a look at its rows."""
-        if level.upto is None:
-            return True
-        pruned, forgotten = self.one("SELECT pruned, forgotten FROM spaces WHERE id = ?", (level.space,))
-        return level.upto >= max(pruned, forgotten) or self.pinned(level.space, level.upto, level.upto + 1)
-
-    def _check_not_forgotten(self, level: Level) -> None:
-        forgotten = self.forgotten(level)
-        if level.upto is not None and level.upto < forgotten:
-            # What forgot them may have come after all that a fork, whose past this is, has of it.
-            first_whole = self.one(
-                "SELECT min(revision) FROM (SELECT forked_at AS revision FROM spaces WHERE parent = ?1"
-                " UNION ALL SELECT revision FROM snapshots WHERE space = ?1 AND (expires IS NULL OR expires > ?3))"
-                " WHERE revision >= ?2",
-                (level.space, level.upto, self._now()),
-            )[0]
-            raise self.pruned(level.upto, forgotten if first_whole is None else min(forgotten, first_whole))
-
-    def _check_key_kept(self, level: Level, key: str) -> None:
-        """Raise the `RevisionPrunedError` if the row of a key that stood at the end of a level is gone."""
-        if level.upto is None or self._whole(level):
-            return
-        before = self.one(
-            "SELECT revision FROM versions WHERE space = ? AND key = ? AND revision <= ?"
-            " ORDER BY revision DESC LIMIT 1",
-            (level.space, key, level.upto),
-        )
-        after = self.one(
-            "SELECT revision, previous FROM versions WHERE space = ? AND key = ? AND revision > ?"
-            " ORDER BY revision LIMIT 1",
-            (level.space, key, level.upto),
-        )
-        if before is None:
-            self._check_not_forgotten(level)  # a key that came again may have been there before
-        if after is None or after[1] == (before[0] if before else 0):
-            return
-        # Rows are missing in between. What a fork or snapshot protects at or after the moment shows that none of
-        # them had come by then.
-        if self.pinned(level.space, level.upto, after[0]):
-            return
-        raise RevisionPrunedError(
-            f"{key!r} as it stood at revision {level.upto} is no longer kept",
-            hint=f"revision {after[0]} is the oldest that is; a snapshot keeps one as long as you need it",
-            oldest=after[0],
-        )
-
-    def pinned(self, space: int, first: int, end: int) -> bool:
-        """Whether a fork, a snapshot or a merge protects a revision from `first` to below `end`."""
-        found = self.one(
-            "SELECT EXISTS (SELECT 1 FROM spaces WHERE parent = ?1 AND forked_at >= ?2 AND forked_at < ?3)"
-            " OR EXISTS (SELECT 1 FROM snapshots WHERE space = ?1 AND revision >= ?2 AND revision < ?3"
-            " AND (expires IS NULL OR expires > ?4))"
-            " OR EXISTS (SELECT 1 FROM merges WHERE source = ?1 AND revision >= ?2 AND revision < ?3)",
-            (space, first, end, self._now()),
-        )
-        return bool(found[0])
-
     # --- commit order ---------------------------------------------------------------------------------------------
 
     def level_rows(self, level: Level, after: int) -> Iterator[Row]:
@@ -245,23 +152,24 @@ class VersionLog(SpaceRecords):
             yield row_from(columns)
 
     def level_keys(self, level: Level, after: int) -> set[str]:
-        if not self._whole(level):
+        if not self.whole(level):
             level = Level(level.space)  # the newest row of a key stays, so it names what was pruned below
         return {columns[1] for columns in self._level_log("id, key", level, after)}
 
-    def sizes(self, space: Space) -> Iterator[tuple[str, int, int | None, int]]:
-        after: tuple[str, int] = ("", -1)
+    def rows_and_previous(self, level: Level) -> Iterator[tuple[Row, int]]:
+        space, upto = bounds((level,))
+        first, end = space << ROW_BITS, (space + 1) << ROW_BITS
         while True:
             found = self.every(
-                "SELECT key, revision, gone, length(value) FROM versions INDEXED BY versions_by_key"
-                " WHERE space = ? AND (key, revision) > (?, ?) ORDER BY key, revision LIMIT 1000",
-                (space.id, *after),
+                f"SELECT {COLUMNS}, previous FROM versions WHERE id >= ? AND id < ? AND revision <= ?"
+                " ORDER BY id LIMIT ?",
+                (first, end, upto, _PAGE),
             )
-            for key, revision, gone, size in found:
-                yield key, revision, gone if gone is not None and gone > 0 else None, size
-            if len(found) < 1000:
+            for *columns, previous in found:
+                yield row_from(tuple(columns)), previous
+            if len(found) < _PAGE:
                 return
-            after = found[-1][:2]
+            first = found[-1][0] + 1
 
     def _level_log(self, columns: str, level: Level, after: int) -> Iterator[tuple[Any, ...]]:
         space, upto = bounds((level,))
@@ -327,3 +235,13 @@ class VersionLog(SpaceRecords):
             (first, end, space),
         )
         return min(int(head[0]), upto)
+
+
+def _columns(id: int, space: int, row: Row, revision: int, gone: int | None, previous: int) -> tuple[Any, ...]:
+    """What `INSERT` binds for a row."""
+    inner = checksum(space, row.key.encode(), revision, row.codec, gone, row.data)
+    outer = outer_checksum(id, row.version, row.created, row.updated, row.author)
+    return (
+        *(id, space, row.key, revision, row.version, row.codec, gone, inner),
+        *(row.created, row.updated, row.author, outer, row.data, previous),
+    )

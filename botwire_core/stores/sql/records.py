@@ -1,60 +1,62 @@
-"""The records of the embedded store: spaces, snapshots and merge points."""
+"""The records beside the rows: spaces, snapshots, merge points, and the highest numbers of logs."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import apsw
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from zlib import crc32
 
 from botwire_core.clock import from_microseconds
-from botwire_core.errors import InvalidValueError
+from botwire_core.errors import InvalidValueError, StoreCorruptError
+from botwire_core.names import log_of
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.history import HistoryStoreBase
+from botwire_core.stores.rows import log_digest
 from botwire_core.stores.spaces import Level, Space, View
-from botwire_core.stores.sqlite.connections import Connections
-from botwire_core.stores.sqlite.rows import damaged, record_checksum
-from botwire_core.stores.sqlite.schema import ROW_BITS
 
-__all__ = ["SpaceRecords"]
+__all__ = ["HIGHEST", "SqlRecords", "bounds", "damaged", "record_checksum"]
 
-_SPACES: Final = f"""SELECT s.id, s.name, s.created, s.expires, s.parent, s.forked_at, s.head, s.floor, s.forgotten,
-    s.pruned, s.keep_versions, s.keep_deleted, s.checksum, v.revision, v.updated
-    FROM spaces s LEFT JOIN versions v ON v.id = (
-        SELECT id FROM versions WHERE id >= s.id << {ROW_BITS} AND id < (s.id + 1) << {ROW_BITS}
-        ORDER BY id DESC LIMIT 1
-    )"""
+HIGHEST = 2**62
+"""A revision, or a number of rows, that nothing comes to."""
 _LINEAGES_KEPT = 20_000
 
 
-class SpaceRecords(HistoryStoreBase):
+class SqlRecords(HistoryStoreBase):
     """Spaces are never renumbered and a lineage never changes, so it is looked up once."""
 
-    _connections: Connections
+    SPACES: ClassVar[str]
+    """Selects from `spaces s` what `_space` takes, with the revision and the time of the last row of each."""
+
     _lineages: dict[int, View]
-    _made_space = False
-    """Whether a space was made since the outermost block began, which a part of it may have to forget."""
 
-    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
-        """Run a statement on the connection of this thread."""
-        return self._connections.current().execute(sql, values)
+    @abstractmethod
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> object:
+        """Run a statement that gives no rows."""
 
+    @abstractmethod
     def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
         """The first row of a statement, as a tuple of what its SQL says; None where there is none."""
-        return self.execute(sql, values).fetchone()
 
+    @abstractmethod
     def every(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        """Every row of a statement, each a tuple of what its SQL says; no cursor stays open."""
-        return self.execute(sql, values).fetchall()
+        """Every row of a statement, each a tuple of what its SQL says; nothing stays open."""
+
+    @abstractmethod
+    def drop_rows(self, space: int, above: int) -> None:
+        """Remove the rows of a space with a revision above one; -1 for all of them."""
+
+    # --- spaces -----------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Space | None:
-        columns = self.one(_SPACES + " WHERE s.name = ?", (name,))
+        columns = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
         if columns is None:
             return None
         if columns[0] in self._lineages:
             space = self._space(columns)
         else:
             with self.consistent():  # a drop takes a space and ancestors with it: look at all or none of them
-                columns = self.one(_SPACES + " WHERE s.name = ?", (name,))
+                columns = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
                 if columns is None:
                     return None
                 space = self._space(columns)
@@ -63,7 +65,7 @@ class SpaceRecords(HistoryStoreBase):
     def find_all(self, prefix: str) -> list[Space]:
         now = self._now()
         rows = self.every(
-            _SPACES + " WHERE s.name >= ?1 AND substr(s.name, 1, length(?1)) = ?1 ORDER BY s.name", (prefix,)
+            self.SPACES + " WHERE s.name >= ?1 AND substr(s.name, 1, length(?1)) = ?1 ORDER BY s.name", (prefix,)
         )
         return [space for space in map(self._space, rows) if space.expires is None or space.expires > now]
 
@@ -71,7 +73,7 @@ class SpaceRecords(HistoryStoreBase):
         rows = self.every(
             "WITH RECURSIVE below(id) AS (SELECT id FROM spaces WHERE parent = ?1"
             " UNION SELECT s.id FROM spaces s JOIN below ON s.parent = below.id)"
-            f" {_SPACES} WHERE s.id IN below ORDER BY s.id",
+            f" {self.SPACES} WHERE s.id IN (SELECT id FROM below) ORDER BY s.id",
             (space.id,),
         )
         return [self._space(columns) for columns in rows]
@@ -81,79 +83,85 @@ class SpaceRecords(HistoryStoreBase):
 
     def count_forks(self, space: Space) -> int:
         found = self.one(
-            "SELECT count(*) FROM spaces WHERE parent = ? AND name IS NOT NULL AND (expires IS NULL OR expires > ?)",
+            "SELECT count(*) FROM spaces WHERE parent = ?1 AND name IS NOT NULL AND (expires IS NULL OR expires > ?2)",
             (space.id, self._now()),
         )
         return int(found[0])
 
     def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
-        self._made_space = True
         self.make_room(name)
         floor, forked_at = 0, 0
         if parent is not None:
             forked_at = parent.upto or 0
-            floor = int(self.one("SELECT floor FROM spaces WHERE id = ?", (parent.space,))[0])
+            floor = int(self.one("SELECT floor FROM spaces WHERE id = ?1", (parent.space,))[0])
         origin = self._now(), expires, parent.space if parent else None, forked_at
-        self.execute(
+        (id,) = self.one(
             "INSERT INTO spaces (name, created, expires, parent, forked_at, floor, checksum)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id",
             (name, *origin, floor, record_checksum(*origin)),
         )
-        return self._space(self.one(_SPACES + " WHERE s.name = ?", (name,)))
+        return self.space(id)
+
+    def recreate(self, space: Space, log_floors: Mapping[bytes, int]) -> Space:
+        if space.name is not None:
+            self.make_room(space.name)
+        parent = space.lineage[1] if len(space.lineage) > 1 else None
+        origin = space.created, space.expires, parent.space if parent else None, space.forked_at
+        (id,) = self.one(
+            "INSERT INTO spaces (name, created, expires, parent, forked_at, head, floor, forgotten, pruned,"
+            " keep_versions, keep_deleted, checksum)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING id",
+            (
+                *(space.name, *origin),
+                *(space.head, space.floor, space.forgotten, space.pruned),
+                *(space.retention.versions, float(space.retention.deleted_for)),
+                record_checksum(*origin),
+            ),
+        )
+        for log, number in log_floors.items():
+            self.execute("INSERT INTO log_floors (space, log, number) VALUES (?1, ?2, ?3)", (id, log, str(number)))
+        return self.space(id)
 
     def make_room(self, name: str) -> None:
         """Let an expired space of a name give way to a new one."""
-        there = self.one(_SPACES + " WHERE s.name = ?", (name,))
+        there = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
         if there is not None:
             self.discard(self._space(there))
 
     def space(self, id: int) -> Space:
         """The space of an id that is known to be there."""
-        return self._space(self.one(_SPACES + " WHERE s.id = ?", (id,)))
+        return self._space(self.one(self.SPACES + " WHERE s.id = ?1", (id,)))
 
     def space_of(self, id: int) -> Space | None:
-        columns = self.one(_SPACES + " WHERE s.id = ?", (id,))
+        columns = self.one(self.SPACES + " WHERE s.id = ?1", (id,))
         return None if columns is None else self._space(columns)
 
     def discard(self, space: Space) -> None:
-        self.execute("UPDATE spaces SET name = NULL WHERE id = ?", (space.id,))
-        self.execute("DELETE FROM snapshots WHERE space = ?", (space.id,))
+        self.execute("UPDATE spaces SET name = NULL WHERE id = ?1", (space.id,))
+        self.execute("DELETE FROM snapshots WHERE space = ?1", (space.id,))
         self.execute("DELETE FROM merges WHERE target = ?1 OR source = ?1", (space.id,))
         # Its forks still look at rows up to where they start; without forks nobody does, nor at what only it needed.
         last: int | None = space.id
         while last is not None:
             named, parent, needed = self.one(
                 "SELECT name IS NOT NULL, parent, (SELECT max(forked_at) FROM spaces WHERE parent = s.id)"
-                " FROM spaces s WHERE id = ?",
+                " FROM spaces s WHERE id = ?1",
                 (last,),
             )
             if named:
                 break
-            self.execute(
-                "DELETE FROM versions WHERE id >= ? AND id < ? AND revision > ?",
-                (last << ROW_BITS, (last + 1) << ROW_BITS, -1 if needed is None else needed),
-            )
+            self.drop_rows(last, -1 if needed is None else needed)
             if needed is not None:
                 break
-            self.execute("DELETE FROM log_floors WHERE space = ?", (last,))
-            self.execute("DELETE FROM spaces WHERE id = ?", (last,))
+            self.execute("DELETE FROM log_floors WHERE space = ?1", (last,))
+            self.execute("DELETE FROM spaces WHERE id = ?1", (last,))
             last = parent
 
     def set_retention(self, space: Space, retention: Retention) -> None:
         self.execute(
-            "UPDATE spaces SET keep_versions = ?, keep_deleted = ? WHERE id = ?",
+            "UPDATE spaces SET keep_versions = ?1, keep_deleted = ?2 WHERE id = ?3",
             (retention.versions, float(retention.deleted_for), space.id),
         )
-
-    def forgotten(self, level: Level) -> int:
-        revision = int(self.one("SELECT forgotten FROM spaces WHERE id = ?", (level.space,))[0])
-        if level.upto is not None and level.upto < revision and self.pinned(level.space, level.upto, level.upto + 1):
-            return 0
-        return revision
-
-    def pinned(self, space: int, first: int, end: int) -> bool:
-        """Whether a fork, a snapshot or a merge protects a revision from `first` to below `end`."""
-        raise NotImplementedError
 
     def lineage(self, id: int) -> View:
         """The space of an id and its ancestors."""
@@ -165,7 +173,7 @@ class SpaceRecords(HistoryStoreBase):
             while space is not None:
                 levels.append(Level(space, upto))
                 origin = self.one(
-                    "SELECT created, expires, parent, forked_at, checksum FROM spaces WHERE id = ?", (space,)
+                    "SELECT created, expires, parent, forked_at, checksum FROM spaces WHERE id = ?1", (space,)
                 )
                 if origin is None or record_checksum(*origin[:4]) != origin[4]:
                     raise damaged(f"the lineage of space {id}")
@@ -203,7 +211,7 @@ class SpaceRecords(HistoryStoreBase):
     def list_snapshots(self, space: Space) -> list[Revision]:
         rows = self.every(
             "SELECT revision, label, created, expires, checksum FROM snapshots"
-            " WHERE space = ? AND (expires IS NULL OR expires > ?) ORDER BY revision, label",
+            " WHERE space = ?1 AND (expires IS NULL OR expires > ?2) ORDER BY revision, label",
             (space.id, self._now()),
         )
         for *snapshot, check in rows:
@@ -224,32 +232,35 @@ class SpaceRecords(HistoryStoreBase):
     ) -> Revision:
         now = self._now() if created is None else created
         self.execute(
-            "INSERT OR REPLACE INTO snapshots (space, revision, label, created, expires, checksum)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO snapshots (space, revision, label, created, expires, checksum)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (space, label) DO UPDATE SET revision = excluded.revision,"
+            " created = excluded.created, expires = excluded.expires, checksum = excluded.checksum",
             (space.id, number, label, now, expires, record_checksum(space.id, number, label, now, expires)),
         )
         return Revision(number, label, from_microseconds(now), None if expires is None else from_microseconds(expires))
 
     def remove_snapshot(self, space: Space, label: str) -> bool:
         there = any(one.label == label for one in self.list_snapshots(space))
-        self.execute("DELETE FROM snapshots WHERE space = ? AND label = ?", (space.id, label))
+        self.execute("DELETE FROM snapshots WHERE space = ?1 AND label = ?2", (space.id, label))
         return there
 
     def merge_point(self, target: Space, source: int, keys: str) -> int | None:
         found = self.one(
-            "SELECT source, keys, revision, checksum FROM merges WHERE source = ? AND target = ? AND keys = ?",
+            "SELECT source, keys, revision, checksum FROM merges WHERE source = ?1 AND target = ?2 AND keys = ?3",
             (source, target.id, keys),
         )
         return None if found is None else self._merge_point(target, found)[2]
 
     def add_merge_point(self, target: Space, source: int, keys: str, revision: int) -> None:
         self.execute(
-            "INSERT OR REPLACE INTO merges (target, source, keys, revision, checksum) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO merges (target, source, keys, revision, checksum) VALUES (?1, ?2, ?3, ?4, ?5)"
+            " ON CONFLICT (source, target, keys) DO UPDATE SET revision = excluded.revision,"
+            " checksum = excluded.checksum",
             (target.id, source, keys, revision, record_checksum(target.id, source, keys, revision)),
         )
 
     def merge_points(self, target: Space) -> list[tuple[int, str, int]]:
-        rows = self.every("SELECT source, keys, revision, checksum FROM merges WHERE target = ?", (target.id,))
+        rows = self.every("SELECT source, keys, revision, checksum FROM merges WHERE target = ?1", (target.id,))
         return [self._merge_point(target, columns) for columns in rows]
 
     @staticmethod
@@ -258,3 +269,45 @@ class SpaceRecords(HistoryStoreBase):
         if record_checksum(target.id, source, keys, revision) != check:
             raise damaged(f"a merge into {target.name!r}")
         return source, keys, revision
+
+    # --- logs ---------------------------------------------------------------------------------------------
+
+    def log_floors(self, space: Space) -> dict[bytes, int]:
+        rows = self.every("SELECT log, number FROM log_floors WHERE space = ?1", (space.id,))
+        return dict(_log_floor(log, number) for log, number in rows)
+
+    def log_floor(self, space: int, log: str) -> int:
+        """The highest number of a log whose row was forgotten or erased, -1 where none was."""
+        found = self.one("SELECT log, number FROM log_floors WHERE space = ?1 AND log = ?2", (space, log_digest(log)))
+        return -1 if found is None else _log_floor(*found)[1]
+
+    def note_log_row(self, space: int, key: str) -> None:
+        """Remember the number of a row that goes, if its key is that of a row of a log."""
+        place = log_of(key)
+        if place is not None and place[1] > self.log_floor(space, place[0]):
+            self.execute(
+                "INSERT INTO log_floors (space, log, number) VALUES (?1, ?2, ?3)"
+                " ON CONFLICT (space, log) DO UPDATE SET number = excluded.number",
+                (space, log_digest(place[0]), str(place[1])),
+            )
+
+
+def bounds(view: View) -> tuple[int, ...]:
+    """The bound values of the levels of a view: space and last revision of each."""
+    return tuple(value for level in view for value in (level.space, HIGHEST if level.upto is None else level.upto))
+
+
+def record_checksum(*columns: int | str | None) -> int:
+    """The checksum of a record of a table other than `versions`."""
+    return crc32("\0".join(f"{type(column).__name__} {column}" for column in columns).encode())
+
+
+def damaged(what: str) -> StoreCorruptError:
+    """The error for a record that is not as it was written."""
+    return StoreCorruptError(f"{what} is damaged", hint="restore it from a backup; see `botwire doctor`")
+
+
+def _log_floor(log: object, number: object) -> tuple[bytes, int]:
+    if isinstance(log, bytes) and isinstance(number, str) and number.isascii() and number.isdecimal():
+        return log, int(number)
+    raise damaged("the highest number of a log")  # a flipped bit can make a column of another type
