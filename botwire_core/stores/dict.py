@@ -7,7 +7,7 @@ still have the rows. It lives and dies with its process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
@@ -99,7 +99,7 @@ class DictStore(HistoryStoreBase):
         del self._undo[mark:]
 
     @contextmanager
-    def grouped(self) -> Iterator[None]:
+    def grouped(self, namespaces: Collection[str] = ()) -> Iterator[None]:
         with self.exclusive():
             self._grouping = True
             try:

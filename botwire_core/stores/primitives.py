@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botwire_core.errors import InvalidValueError, RevisionPrunedError
 from botwire_core.names import check_namespace
@@ -15,6 +15,9 @@ from botwire_core.stores.draft import Draft
 from botwire_core.stores.rows import Row
 from botwire_core.stores.spaces import Level, Space, View, common_ancestor
 from botwire_core.stores.tally import counting
+
+if TYPE_CHECKING:
+    from botwire_core.stores.reserved import ReservedRows
 
 __all__ = ["REPLAYS", "HistoryPrimitives"]
 
@@ -30,10 +33,12 @@ class HistoryPrimitives(StoreBase):
         """A block in which nobody else writes, and whose writes are kept all or, where it raises, not at all."""
 
     @abstractmethod
-    def grouped(self) -> AbstractContextManager[None]:
+    def grouped(self, namespaces: Collection[str] = ()) -> AbstractContextManager[None]:
         """An exclusive block of many parts, committed as one at its end.
 
         Each `exclusive` block within it, and within such a one, is a part that is undone alone where it raises.
+        `namespaces` are those that the parts are going to write, as far as known: a store that locks each for itself
+        locks them at the beginning and in one order, so that two groups never wait for each other.
         """
 
     @abstractmethod
@@ -75,13 +80,6 @@ class HistoryPrimitives(StoreBase):
     @abstractmethod
     def insert(self, space: Space, rows: Iterable[Row], revision: int) -> None:
         """Store rows as a revision of a space."""
-
-    @abstractmethod
-    def trim(self, space: Space, limit: int) -> int:
-        """Remove expired rows of a space, beginning with its oldest ones, at most so many; gives how many went.
-
-        Stops at the first that has not expired. Only for spaces whose past nobody looks at.
-        """
 
     @abstractmethod
     def newest_row(self, view: View, key: str) -> Row | None:
@@ -208,6 +206,20 @@ class HistoryPrimitives(StoreBase):
         """Now by the store's clock, microseconds since the epoch."""
         return self._now()
 
+    def reserved(self, namespace: str) -> ReservedRows:
+        """The rows that the store keeps for itself under a name: in a space, unless it has another place for them."""
+        from botwire_core.stores.reserved_spaces import SpaceReservedRows
+
+        return SpaceReservedRows(self, namespace)
+
+    def trim(self, space: Space, limit: int) -> int:
+        """Remove expired rows of a space, beginning with its oldest ones, at most so many; gives how many went.
+
+        Stops at the first that has not expired. Only for spaces whose past nobody looks at; a store that has another
+        place for its `reserved` rows needs none.
+        """
+        raise NotImplementedError
+
     def keep(self, space: Space, rows: Collection[Row], revision: int) -> None:
         """Store what a draft made as a revision of a space, and count it where somebody counts."""
         tally = counting.get()
@@ -222,7 +234,7 @@ class HistoryPrimitives(StoreBase):
 
     def forget_answers(self, reached: Collection[str]) -> None:
         """Erase the answers kept for retries that can hold something of these namespaces, or of ones that are gone."""
-        if self.find(REPLAYS) is not None:
+        if self.reserved(REPLAYS).first_after("") is not None:
             from botwire_core.stores.replays import forget_answers
 
             forget_answers(self, reached)

@@ -10,7 +10,7 @@ nothing is refused before it was counted from scratch, and that is done once a d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
 
 from botwire_core import protocol as p
@@ -21,7 +21,7 @@ from botwire_core.records import record, replace
 from botwire_core.results import Retention
 from botwire_core.service import Quota, Usage
 from botwire_core.stores.primitives import HistoryPrimitives
-from botwire_core.stores.reserved import ReservedRows, is_reserved
+from botwire_core.stores.reserved import is_reserved
 from botwire_core.stores.spaces import Space
 from botwire_core.stores.tally import Tally, counting
 from botwire_core.stores.usage import count_bytes, count_forks, kept_until
@@ -62,12 +62,21 @@ class Accounts:
 
     def __init__(self, store: HistoryPrimitives) -> None:
         self._store = store
-        self._rows = ReservedRows(store, QUOTAS)
+        self._rows = store.reserved(QUOTAS)
         self._stored: dict[str, Account] = {}
         self._accounts: dict[str, Account] = {}
         self._kept_until: dict[int, int] = {}
         self.last: Account | None = None
         """The account that an op was run for last."""
+
+    def load(self, namespaces: Iterable[str]) -> None:
+        """Look in one step at the accounts of namespaces, as far as they can be known before their ops are run."""
+        self._rows.load(self._names_of(namespaces))
+
+    def _names_of(self, namespaces: Iterable[str]) -> Iterator[str]:
+        for namespace in dict.fromkeys(namespaces):
+            space = self._store.find(namespace)
+            yield namespace if space is None else self._root_name(space)
 
     # --- running --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ erases something finds every answer that can hold it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from botwire_core.stores.rows import Row
 from botwire_core.wire.problems import error_from, problem_of
 from botwire_core.wire.results import result_from_json, result_to_json
 
-__all__ = ["Replays", "forget_answers"]
+__all__ = ["Replays", "forget_answers", "namespaces_of"]
 
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
 _DIGEST: Final = slice(1, 33)
@@ -52,6 +52,10 @@ class Replays:
         self._loaded: ReservedRows | None = None
         self._place = ""
         self._count = 0
+
+    def load(self, requests: Iterable[Request]) -> None:
+        """Look in one step at the places of requests that have replay keys."""
+        self._rows.load(map(_place, requests))
 
     def find(self, request: Request) -> Reply | None:
         """The reply that was given to this request before, or None.
@@ -103,7 +107,7 @@ class Replays:
         rows.put(place, kind + request.digest + answer, expires)
         self._count += 1
         if kind == _TELLING:
-            _, *others = dict.fromkeys(_namespaces(request)) or [""]
+            _, *others = dict.fromkeys(namespaces_of(request)) or [""]
             for other in others:
                 rows.put(f"{other}/>{place}", place.encode(), expires)
 
@@ -111,15 +115,13 @@ class Replays:
         """Store what was remembered; a later `find` looks anew."""
         if self._loaded is not None and self._count:
             self._loaded.commit()
-            space = self._store.find(REPLAYS)
-            if space is not None:
-                self._store.trim(space, 2 * self._count)
+            self._loaded.forget_expired(2 * self._count)
         self._loaded, self._count = None, 0
 
     @property
     def _rows(self) -> ReservedRows:
         if self._loaded is None:
-            self._loaded = ReservedRows(self._store, REPLAYS)
+            self._loaded = self._store.reserved(REPLAYS)
         return self._loaded
 
 
@@ -128,13 +130,10 @@ def forget_answers(store: HistoryPrimitives, reached: Collection[str]) -> None:
 
     That the requests were done is kept: they are not done again.
     """
-    space = store.find(REPLAYS)
-    if space is None:
-        return
-    rows = ReservedRows(store, REPLAYS)
+    rows = store.reserved(REPLAYS)
     told: dict[str, Row] = {}
     references: list[str] = []
-    for namespace in _kept_namespaces(lambda after: next(store.newest_rows(space.lineage, "", after, False), None)):
+    for namespace in _kept_namespaces(rows):
         if namespace not in reached and (not namespace or store.find(namespace) is not None):
             continue
         for row in rows.rows(f"{namespace}/"):
@@ -143,18 +142,16 @@ def forget_answers(store: HistoryPrimitives, reached: Collection[str]) -> None:
                 row = rows.row(row.data.decode()) or row
             if row.data[:1] == _TELLING:
                 told[row.key] = row
-    for key in (*told, *references):
-        store.erase([space], key)
-    rows = ReservedRows(store, REPLAYS)
+    rows.erase((*told, *references))
     for key, row in told.items():
         rows.put(key, _ERASED + row.data[_DIGEST], row.expires)
     rows.commit()
 
 
-def _kept_namespaces(first_after: Callable[[str], Row | None]) -> Iterator[str]:
+def _kept_namespaces(rows: ReservedRows) -> Iterator[str]:
     """The namespaces that answers are kept of: one look for each, however many the answers are."""
     after = ""
-    while (row := first_after(after)) is not None:
+    while (row := rows.first_after(after)) is not None:
         namespace = row.key.partition("/")[0]
         yield namespace
         after = f"{namespace}0"  # the character after the slash: above every key of the namespace
@@ -163,15 +160,18 @@ def _kept_namespaces(first_after: Callable[[str], Row | None]) -> Iterator[str]:
 def _place(request: Request) -> str:
     # The digest, since a key can be longer than what is left, and hold slashes.
     key = blake2b((request.replay_key or "").encode(), digest_size=20).hexdigest()
-    return f"{next(_namespaces(request), '')}/{request.identity}/{key}"
+    return f"{next(namespaces_of(request), '')}/{request.identity}/{key}"
 
 
-def _namespaces(request: Request) -> Iterator[str]:
+def namespaces_of(request: Request) -> Iterator[str]:
     """The namespaces that a request names, in order, maybe some more than once."""
     for op in request.ops:
         for member in ("namespace", "other", "name"):
+            name = getattr(op, member, None)
+            if name is None:
+                continue
             try:
-                yield check_namespace(getattr(op, member, None))
+                yield check_namespace(name)
             except InvalidNamespaceError:
                 continue  # the op is refused for it, and does nothing there
 

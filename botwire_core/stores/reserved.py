@@ -1,23 +1,18 @@
-"""Rows that a store with a past keeps for itself, in namespaces whose names no user can type.
+"""Rows that a store with a past keeps for itself: tokens, answers for retries, quotas, and what it knows of scopes.
 
-Their names start with a dot, which `check_namespace` refuses. Only the newest version of a key is kept, and a deleted
-one is forgotten at once.
+They stand under names that start with a dot, which `check_namespace` refuses, so no user can type one. Where a store
+gives no rows of its own, they are rows of spaces: see `reserved_spaces`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Final
 
-from botwire_core.codec import Value, encode
-from botwire_core.results import Retention
-from botwire_core.stores.draft import Draft
-from botwire_core.stores.primitives import HistoryPrimitives
+from botwire_core.codec import Value
 from botwire_core.stores.rows import Row
 
 __all__ = ["ReservedRows", "is_reserved"]
-
-_KEPT: Final = Retention(versions=1, deleted_for=0)
 
 
 def is_reserved(namespace: str) -> bool:
@@ -25,63 +20,67 @@ def is_reserved(namespace: str) -> bool:
     return namespace.startswith(".")
 
 
-class ReservedRows:
-    """The rows of one reserved namespace; what is written is stored by `commit`, in an exclusive block of the store."""
+class ReservedRows(ABC):
+    """The rows under one reserved name, without a past: a value, when it was written, and when it expires.
 
-    def __init__(self, store: HistoryPrimitives, namespace: str) -> None:
-        self._store = store
-        self._namespace = namespace
-        self._space = store.find(namespace)
-        self._draft = self._new_draft()
-        self._added = 0
-
-    def _new_draft(self) -> Draft:
-        return self._store.draft(self._namespace, self._space)
+    Whoever writes is in an exclusive block of the store, and what he writes is undone with the block. It is stored by
+    `commit`; until then, `row` sees it and the other reads do not. Keys are compared by their bytes; times are
+    microseconds since the epoch.
+    """
 
     @property
+    @abstractmethod
     def now(self) -> int:
-        """The moment by which expiry is judged, microseconds since the epoch."""
-        return self._draft.now
+        """The moment by which expiry is judged; it moves on with a `commit` at most."""
 
+    # --- reads ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def load(self, keys: Iterable[str]) -> None:
+        """Look in one step at keys that are going to be asked for, and hold them until the end of an exclusive block.
+
+        Another block that loads one of them waits until then, whether a row is there or not; so what comes of a look
+        at the rows is still so when it is written. A store whose blocks wait for each other anyhow does nothing, and
+        does not even go through the keys.
+        """
+
+    @abstractmethod
     def row(self, key: str) -> Row | None:
         """The live row of a key."""
-        return self._draft.live(key)
 
+    @abstractmethod
     def rows(self, prefix: str) -> list[Row]:
         """The live rows that are stored under a prefix, in byte order of their keys."""
-        if self._space is None:
-            return []
-        found = self._store.newest_rows(self._space.lineage, prefix, None, False)
-        return [row for row in found if row.live(self.now)]
 
+    @abstractmethod
+    def first_after(self, after: str) -> Row | None:
+        """The stored row with the lowest key above another, one that has expired too."""
+
+    # --- writes ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
     def put(self, key: str, value: Value, expires: int | None) -> None:
-        """Let a value stand at a key until it expires (microseconds since the epoch)."""
-        draft = self._draft
-        if draft.expect.get(key) == 0 and key not in draft.rows:  # looked for, and not there
-            draft.put_new(key, encode(value), expires, None)
-        else:
-            draft.put(key, encode(value), expires, None)
+        """Let a value stand at a key until it expires; None: for good."""
 
+    @abstractmethod
     def add(self, log: str, value: Value, expires: int | None) -> None:
-        """Put a value after all others that were added under a name."""
-        # By the revision, which no other commit of the namespace has: so nobody has to look for the last one.
-        revision = (self._space.head if self._space is not None else 0) + 1
-        self._draft.put_new(f"{log}/{revision:019d}{self._added:06d}", encode(value), expires, None)
-        self._added += 1
+        """Put a value under `<log>/` after all others that were added under that name."""
 
+    @abstractmethod
     def remove(self, keys: Iterable[str]) -> None:
         """Take keys away, those that are there."""
-        for key in keys:
-            self._draft.remove(key, None)
 
+    @abstractmethod
     def commit(self) -> None:
-        """Store what was written, as one revision."""
-        if not self._draft.rows:
-            return
-        if self._space is None:
-            self._space = self._store.create(self._namespace, None, None)
-            self._store.set_retention(self._space, _KEPT)
-        self._store.insert(self._space, self._draft.rows.values(), self._space.head + 1)
-        self._space = self._store.find(self._namespace)
-        self._draft = self._new_draft()
-        self._added = 0
+        """Store what was written, as far as the block that it is in is kept."""
+
+    @abstractmethod
+    def erase(self, keys: Iterable[str]) -> None:
+        """Store what was written, then remove keys so that `after_purge` leaves no byte of what stood there."""
+
+    @abstractmethod
+    def forget_expired(self, limit: int) -> int:
+        """Remove stored rows that have expired, beginning with the oldest, at most so many; gives how many went.
+
+        Maybe fewer than have expired: it is about the disk only.
+        """

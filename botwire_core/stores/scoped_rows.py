@@ -9,18 +9,31 @@ from botwire_core.clock import from_microseconds, to_microseconds
 from botwire_core.scopes.naming import Isolation
 from botwire_core.scopes.ops import ScopedNamespace, Use
 from botwire_core.scopes.scope import Scope
-from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.reserved import ReservedRows
 
-__all__ = ["SCOPES", "find_scoped", "microseconds", "place_from_json", "place_to_json", "use_from_json", "use_to_json"]
+__all__ = [
+    "SCOPES",
+    "find_scoped",
+    "microseconds",
+    "place_from_json",
+    "place_key",
+    "place_to_json",
+    "use_from_json",
+    "use_to_json",
+]
 
 SCOPES: Final = ".scopes"
 """The reserved namespace that has them."""
 
 
-def find_scoped(store: HistoryPrimitives, name: str) -> ScopedNamespace | None:
+def place_key(name: str) -> str:
+    """Where the registry has what it knows of a name."""
+    return f"name/{name}"
+
+
+def find_scoped(rows: ReservedRows, name: str) -> ScopedNamespace | None:
     """What the registry has under a name."""
-    row = ReservedRows(store, SCOPES).row(f"name/{name}")
+    row = rows.row(place_key(name))
     return None if row is None else place_from_json(row.value)
 
 

@@ -38,6 +38,7 @@ from botwire_core.stores.scoped_rows import (
     find_scoped,
     microseconds,
     place_from_json,
+    place_key,
     place_to_json,
     use_from_json,
     use_to_json,
@@ -53,10 +54,12 @@ def _open(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
     check_namespace(op.namespace)
     check_namespace(op.name)
     check_ttl(op.ttl)
-    known = find_scoped(store, op.name)
+    known = find_scoped(store.reserved(SCOPES), op.name)
     if known is None or store.find(op.name) is None:
         with store.exclusive():
-            known = find_scoped(store, op.name) or _make(store, op)
+            rows = store.reserved(SCOPES)
+            rows.load([place_key(op.name)])
+            known = find_scoped(rows, op.name) or _make(store, rows, op)
             if store.find(op.name) is None:  # dropped in the scope: empty from then on, until all of it expires
                 store.create(op.name, None, microseconds(known.expires_at))
     if (known.base, known.isolation, _ids(known.scope)) != (op.namespace, op.isolation, _ids(op.scope)):
@@ -72,8 +75,7 @@ def _ids(scope: Scope) -> tuple[object, ...]:
     return scope.variant, scope.run_id, scope.datapoint_id, scope.trial
 
 
-def _make(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
-    rows = ReservedRows(store, SCOPES)
+def _make(store: HistoryPrimitives, rows: ReservedRows, op: OpenScoped) -> ScopedNamespace:
     now = rows.now
     expires = expiry(now, op.ttl)
     if store.find(op.name) is not None:
@@ -96,7 +98,7 @@ def _make(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
         from_microseconds(now),
         None if expires is None else from_microseconds(expires),
     )
-    rows.put(f"name/{op.name}", place_to_json(made), expires)
+    rows.put(place_key(op.name), place_to_json(made), expires)
     rows.commit()
     return made
 
@@ -106,7 +108,8 @@ def _fork(store: HistoryStoreBase, op: ForkScoped) -> NamespaceInfo:
         check_namespace(name)
     check_ttl(op.ttl)
     with store.exclusive():
-        rows = ReservedRows(store, SCOPES)
+        rows = store.reserved(SCOPES)
+        rows.load([place_key(op.name)])
         expires = expiry(rows.now, op.ttl)
         made = store.make_fork(op.source, op.name, op.at, expires)
         revision = made.revision if op.at is None else op.at
@@ -121,7 +124,7 @@ def _fork(store: HistoryStoreBase, op: ForkScoped) -> NamespaceInfo:
             made.created_at,
             made.expires_at,
         )
-        rows.put(f"name/{op.name}", place_to_json(place), expires)
+        rows.put(place_key(op.name), place_to_json(place), expires)
         rows.commit()
         return made
 
@@ -131,7 +134,8 @@ def _pin(
 ) -> tuple[str, int]:
     """What an experiment starts from: the name of its pin, and the revision of the base, which is kept meanwhile."""
     pin = sha256(encode([op.namespace, op.seed, op.group]).data).hexdigest()[:20]
-    key = f"pin/{pin}"
+    key = _pin_key(pin)
+    rows.load([key])
     row = rows.row(key)
     there = base.id if base is not None else None
     if row is None:
@@ -153,6 +157,10 @@ def _pin(
             store.add_snapshot(base, f"scope {pin}", revision, expires)
         rows.put(key, {"base": there, "revision": revision, "seed": op.seed}, expires)
     return pin, revision
+
+
+def _pin_key(pin: str) -> str:
+    return f"pin/{pin}"
 
 
 def _check_kept(store: HistoryPrimitives, base: Space, revision: int) -> None:
@@ -180,23 +188,25 @@ def _seed_revision(store: HistoryPrimitives, base: Space | None, op: OpenScoped)
 
 
 def _find(store: HistoryPrimitives, op: FindScoped) -> ScopedNamespace | None:
-    return find_scoped(store, check_namespace(op.namespace))
+    return find_scoped(store.reserved(SCOPES), check_namespace(op.namespace))
 
 
 def _list(store: HistoryPrimitives, op: ListScoped) -> list[ScopedNamespace]:
     prefix = "name/" if op.namespace is None else f"name/{name_of_base(check_namespace(op.namespace))}@"
-    found = [place_from_json(row.value) for row in ReservedRows(store, SCOPES).rows(prefix)]
+    found = [place_from_json(row.value) for row in store.reserved(SCOPES).rows(prefix)]
     return [one for one in found if op.namespace is None or one.base == op.namespace]
 
 
 def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
     check_namespace(op.namespace)
+    names = [check_namespace(name) for name in dict.fromkeys(op.names)]
     count = 0
     with store.exclusive():
-        rows = ReservedRows(store, SCOPES)
+        rows = store.reserved(SCOPES)
+        rows.load(map(place_key, names))
         pins: set[str] = set()
-        for name in dict.fromkeys(op.names):
-            known = find_scoped(store, check_namespace(name))
+        for name in names:
+            known = find_scoped(rows, name)
             if known is None or known.base != op.namespace:
                 continue
             space = store.find(name)
@@ -206,7 +216,7 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
             of_run = name if known.isolation != "datapoint" else name.rpartition("~")[0]
             for log in (name, of_run):
                 rows.remove(row.key for row in rows.rows(f"uses/{log}/"))
-            rows.remove([f"name/{name}"])
+            rows.remove([place_key(name)])
             pins.add(known.pin)
             count += 1
         rows.commit()
@@ -216,10 +226,11 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
 
 def _unpin(store: HistoryPrimitives, rows: ReservedRows, namespace: str, pins: set[str]) -> None:
     """Let go of the pins that no namespace of a scope has any more."""
+    rows.load(map(_pin_key, pins))  # whoever takes a pin, or lets go of it, is done before the look at who has it
     left = {place_from_json(row.value).pin for row in rows.rows(f"name/{name_of_base(namespace)}@")}
     base = store.find(namespace)
     for pin in pins - left:
-        rows.remove([f"pin/{pin}"])
+        rows.remove([_pin_key(pin)])
         if base is not None:
             store.remove_snapshot(base, f"scope {pin}")
     rows.commit()
@@ -227,12 +238,12 @@ def _unpin(store: HistoryPrimitives, rows: ReservedRows, namespace: str, pins: s
 
 def _record(store: HistoryPrimitives, op: RecordUses) -> None:
     check_namespace(op.namespace)
+    names = [check_namespace(name) for name in dict.fromkeys(use.namespace for use in op.uses)]
     with store.exclusive():
-        rows = ReservedRows(store, SCOPES)
-        known: dict[str, ScopedNamespace | None] = {}
+        rows = store.reserved(SCOPES)
+        rows.load(map(place_key, names))  # so that nothing is recorded of what is forgotten meanwhile
+        known = {name: find_scoped(rows, name) for name in names}
         for use in op.uses:
-            if use.namespace not in known:
-                known[use.namespace] = find_scoped(store, check_namespace(use.namespace))
             place = known[use.namespace]
             if place is not None and place.base == op.namespace:
                 expires = microseconds(place.expires_at)
@@ -246,10 +257,11 @@ def _record(store: HistoryPrimitives, op: RecordUses) -> None:
 
 def _read_uses(store: HistoryPrimitives, op: ReadUses) -> list[Use]:
     name = check_namespace(op.namespace)
-    known = None if op.base is None else find_scoped(store, name)
+    rows = store.reserved(SCOPES)
+    known = None if op.base is None else find_scoped(rows, name)
     if known is not None and known.base != op.base:
         return []
-    return [use_from_json(name, row.value) for row in ReservedRows(store, SCOPES).rows(f"uses/{name}/")]
+    return [use_from_json(name, row.value) for row in rows.rows(f"uses/{name}/")]
 
 
 RUNNERS: Final[dict[type, Callable[[Any, Any], Any]]] = {

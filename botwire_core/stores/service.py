@@ -6,7 +6,7 @@ and what quotas count is stored with them. See `replays`, `quotas` and `tokens`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from botwire_core import protocol as p
@@ -29,7 +29,7 @@ from botwire_core.service import (
 from botwire_core.stores import tokens
 from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.quotas import Accounts
-from botwire_core.stores.replays import Replays
+from botwire_core.stores.replays import Replays, namespaces_of
 from botwire_core.stores.rows import Row
 
 __all__ = ["POINT_READS", "READS", "RUNNERS"]
@@ -44,14 +44,19 @@ _STREAMS: Final[frozenset[type]] = frozenset({p.ExportAll, p.ExportFamily})
 class _Group:
     """The requests of one commit."""
 
-    def __init__(self, store: HistoryPrimitives) -> None:
+    def __init__(self, store: HistoryPrimitives, requests: Sequence[Request]) -> None:
         self._store = store
         self._replays = Replays(store)
         self._accounts: Accounts | None = None
+        replayable = [request for request in requests if request.replay_key is not None]
+        limited = [request for request in requests if request.quota is not None]
+        if replayable:
+            self._replays.load(replayable)
+        if limited:
+            self._accounts = Accounts(store)
+            self._accounts.load(name for request in limited for name in namespaces_of(request))
 
     def answer(self, request: Request) -> Reply:
-        if request.quota is not None and self._accounts is None:
-            self._accounts = Accounts(self._store)
         purges = any(type(op) is p.Purge for op in request.ops)
         if purges:
             self._replays.commit()  # it has to find what was remembered just now
@@ -126,8 +131,8 @@ class _Group:
 
 
 def _serve(store: HistoryPrimitives, op: Serve) -> list[Reply]:
-    with store.grouped():
-        group = _Group(store)
+    with store.grouped(_named_by_writers(op.requests)):
+        group = _Group(store, op.requests)
         replies = [group.answer(request) for request in op.requests]
         group.finish()
     if not any(map(_has_purged, op.requests, replies)):
@@ -138,6 +143,19 @@ def _serve(store: HistoryPrimitives, op: Serve) -> list[Reply]:
         # Committed, but a file still holds what was erased. A retry is a replay, which comes by here again.
         return [_not_purged(*pair, error) for pair in zip(op.requests, replies, strict=True)]
     return replies
+
+
+def _named_by_writers(requests: Sequence[Request]) -> set[str]:
+    """The namespaces of requests that write, those too that they only look at.
+
+    What they find there is kept with their answers, and a purge has to wait for it, or it would erase it too early.
+    """
+    return {
+        name
+        for request in requests
+        if any(type(op) not in _READS for op in request.ops)
+        for name in namespaces_of(request)
+    }
 
 
 def _did_something(request: Request, reply: Reply) -> bool:

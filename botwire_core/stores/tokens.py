@@ -36,8 +36,8 @@ def _create(store: HistoryPrimitives, op: CreateToken) -> Token:
     check_ttl(op.ttl)
     key = op.digest.hex()
     with store.exclusive():
-        rows = ReservedRows(store, TOKENS)
-        if rows.rows(key[:_ID_CHARACTERS]):
+        rows = store.reserved(TOKENS)
+        if _row_of(rows, key[:_ID_CHARACTERS]) is not None:
             raise ConflictError("this token, or one with its id, is there already", hint="make another one")
         value = {
             "grants": [[grant.pattern, sorted(grant.verbs)] for grant in op.grants],
@@ -54,19 +54,19 @@ def _create(store: HistoryPrimitives, op: CreateToken) -> Token:
 
 def _find(store: HistoryPrimitives, op: FindToken) -> Token | None:
     with store.consistent():
-        row = ReservedRows(store, TOKENS).row(op.digest.hex())
+        row = store.reserved(TOKENS).row(op.digest.hex())
     return None if row is None else _token(row.key, row.value)
 
 
 def _list(store: HistoryPrimitives, op: ListTokens) -> list[Token]:
     with store.consistent():
-        found = [_token(row.key, row.value) for row in ReservedRows(store, TOKENS).rows("")]
+        found = [_token(row.key, row.value) for row in store.reserved(TOKENS).rows("")]
     return sorted(found, key=lambda token: (token.created_at, token.id))
 
 
 def _revoke(store: HistoryPrimitives, op: RevokeToken) -> bool:
     with store.exclusive():
-        rows = ReservedRows(store, TOKENS)
+        rows = store.reserved(TOKENS)
         row = _row_of(rows, op.id)
         if row is None or row.value["revoked"] is not None:
             return False
@@ -77,7 +77,7 @@ def _revoke(store: HistoryPrimitives, op: RevokeToken) -> bool:
 
 def _touch(store: HistoryPrimitives, op: TouchToken) -> None:
     with store.exclusive():
-        rows = ReservedRows(store, TOKENS)
+        rows = store.reserved(TOKENS)
         row = _row_of(rows, op.id)
         if row is None or rows.now - (row.value["used"] or 0) < _TOUCH_EVERY:
             return
@@ -86,8 +86,10 @@ def _touch(store: HistoryPrimitives, op: TouchToken) -> None:
 
 
 def _row_of(rows: ReservedRows, id: str) -> Row | None:
+    """The row of a token, which nobody else writes before the block has ended."""
     if not isinstance(id, str) or len(id) != _ID_CHARACTERS:
         return None
+    rows.load([id])  # for all of the key, which only the row tells
     return next(iter(rows.rows(id)), None)
 
 
