@@ -221,15 +221,17 @@ def test_a_token_or_row_is_looked_up_beside_a_commit_that_takes_long(tmp_path: P
         store.run(op)
 
     async def look_while_it_is_written() -> Any:
-        may_end = threading.Event()
+        began, may_end = threading.Event(), threading.Event()
 
         def write() -> None:
             with store.grouped():
                 store.run(p.Set("space", "k", encode(2)))
+                began.set()
                 may_end.wait(30)
 
         writer = threading.Thread(target=write)
         writer.start()
+        assert await asyncio.to_thread(began.wait, 30)
         waiting = asyncio.create_task(store.arun(Serve((request(p.Increment("space", "n")),))))
         await asyncio.sleep(0)
         found = [await asyncio.wait_for(store.arun(op), 20) for op in looks]
