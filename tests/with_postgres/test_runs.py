@@ -184,21 +184,15 @@ def test_the_server_that_a_user_names_is_the_one_that_is_used(
         f"    assert fresh_schema().startswith({address + '&schema=t_'!r})\n"
     )
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:randomly",
-            tmp_path,
-        ],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(TESTS), "BOTWIRE_TEST_POSTGRES": address, "PYTEST_ADDOPTS": ""},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(TESTS),
+            "BOTWIRE_TEST_POSTGRES": address,
+            "PYTEST_ADDOPTS": "",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
     )
