@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from with_postgres.fixtures import fresh_schema, postgres, postgres_installation, start_cluster
+from with_postgres.fixtures import fresh_schema, postgres, postgres_installation, start_cluster, start_pooler
 
 from botwire_core.testing import ManualClock
 
-__all__ = ["fresh_schema", "postgres", "postgres_installation", "start_cluster"]
+__all__ = ["fresh_schema", "postgres", "postgres_installation", "start_cluster", "start_pooler"]
 
 DEEP_TIMEOUT = 3600  # seconds for one test under --deep
 

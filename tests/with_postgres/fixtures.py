@@ -13,9 +13,10 @@ import pytest
 if TYPE_CHECKING:
     from with_postgres.clusters import Cluster
     from with_postgres.installation import Installation
+    from with_postgres.pooler import Pooler
     from with_postgres.servers import Database
 
-__all__ = ["fresh_schema", "postgres", "postgres_installation", "start_cluster"]
+__all__ = ["fresh_schema", "postgres", "postgres_installation", "start_cluster", "start_pooler"]
 
 # A user's own server, for those tests that need no more than one that runs.
 OWN_SERVER = "BOTWIRE_TEST_POSTGRES"
@@ -66,3 +67,14 @@ def start_cluster(postgres_installation: Installation) -> Iterator[Callable[...,
             return cluster.start()
 
         yield start
+
+
+@pytest.fixture
+def start_pooler(postgres_installation: Installation) -> Iterator[Callable[..., Pooler]]:
+    """Starts PgBouncer in front of a server of the tests, `start_pooler(cluster, size=10)`; gone after the test."""
+    from with_postgres.pooler import OWN_PROGRAM, Pooler, program_of_pooler
+
+    if program_of_pooler() is None:
+        pytest.skip(f"skipped: there is no pgbouncer on the path, and {OWN_PROGRAM} names none")
+    with ExitStack() as started:
+        yield lambda server, **named: started.enter_context(Pooler(postgres_installation, server, **named))

@@ -79,7 +79,9 @@ class Installation:
             raise RuntimeError(f"{program} failed with {done.returncode}:\n{text}")
         return text
 
-    def start(self, program: str | Path, *arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
+    def start(
+        self, program: str | Path, *arguments: str | Path, log: Path, cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
         """A program that keeps running, deaf to the keys of the terminal, its output added to a file."""
         with log.open("ab") as output:
             return subprocess.Popen(
@@ -88,7 +90,7 @@ class Installation:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **self._surroundings(),
+                **self._surroundings(cwd),
             )
 
     def give(self, path: Path) -> None:
@@ -114,7 +116,7 @@ class Installation:
 
     def end_all(self) -> None:
         """End every server that was started in this folder and still runs."""
-        for found in self.clusters.glob("*/postmaster.pid"):
+        for found in self.clusters.glob("*/*.pid"):
             end_tree(int(found.read_text().split()[0]), found.parent)
 
     def _copy_programs(self) -> None:
@@ -126,10 +128,10 @@ class Installation:
         for path in [self.folder / "programs", *(self.folder / "programs").rglob("*")]:
             path.chmod(0o755)
 
-    def _surroundings(self) -> dict[str, Any]:
+    def _surroundings(self, cwd: Path | None = None) -> dict[str, Any]:
         # Nothing of the user's: PGHOST or a .psqlrc must not decide what a test talks to.
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-        named: dict[str, Any] = {"cwd": self.folder, "env": {**kept, "HOME": "/", "LC_ALL": "C"}}
+        named: dict[str, Any] = {"cwd": cwd or self.folder, "env": {**kept, "HOME": "/", "LC_ALL": "C"}}
         if self._account:
             named |= {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
         return named
