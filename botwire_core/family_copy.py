@@ -1,0 +1,140 @@
+"""A family as a store gave it at one moment: its lines, spooled, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from botwire_core.errors import InvalidValueError, StoreUnavailableError
+from botwire_core.family import FamilyMember, FamilyPart, FamilyRow
+from botwire_core.family_lines import FAMILY_HEADER, line_to_part, part_to_line
+from botwire_core.protocol import ExportFamily, ListNamespaces
+from botwire_core.store import Store
+
+__all__ = ["FamilyCopy", "names_in_family"]
+
+_IN_MEMORY: Final = 8 * 1024 * 1024
+_ROWS_PER_PAGE: Final = 1000
+
+
+class FamilyCopy:
+    """The lines of a family; those beyond 8 MiB are in a temporary file without a name, which dies with the process."""
+
+    namespace: str
+    """Whose family it is."""
+    members: list[FamilyMember]
+    """Its members, parents first; the number of the first is 1."""
+    rows: int
+    """How many versions it has."""
+    bytes: int
+    """How long its lines are together."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.members = []
+        self.rows = 0
+        self.bytes = 0
+        self._digest = hashlib.sha256(FAMILY_HEADER)
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
+
+    def read(self, store: Store, progress: Callable[[int, int], object] = lambda rows, size: None) -> bool:
+        """Take the copy, once; tells whether the namespace was there.
+
+        `progress` is called for each page with the number of rows and bytes so far.
+
+        Raises:
+            StoreUnavailableError: the store did not give the whole family.
+        """
+
+        def write(parts: Sequence[FamilyPart]) -> None:
+            self.add(parts)
+            progress(self.rows, self.bytes)
+
+        try:
+            count = store.run(ExportFamily(self.namespace, write))
+        except InvalidValueError:
+            if _is_there(store, self.namespace):
+                raise
+            return False
+        if count != self.rows:
+            raise StoreUnavailableError(
+                f"of {count:,} versions of {self.namespace!r} {self.rows:,} came",
+                hint="run it again; nothing of this family was written",
+            )
+        return True
+
+    def add(self, parts: Sequence[FamilyPart]) -> None:
+        """Put parts after those that it has."""
+        lines = b"".join(map(part_to_line, parts))
+        self._file.write(lines)
+        self._digest.update(lines)
+        self.bytes += len(lines)
+        for part in parts:
+            if isinstance(part, FamilyRow):
+                self.rows += 1
+            elif isinstance(part, FamilyMember):
+                self.members.append(part)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its lines, in hexadecimal digits: that of the file which `export(full=True)` writes."""
+        return self._digest.hexdigest()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its namespaces, the family's own first."""
+        return [one.name for one in self.members if one.name is not None]
+
+    def parts(self, progress: Callable[[int], object] = lambda rows: None) -> Iterator[FamilyPart]:
+        """Its parts in order, read anew each time; `progress` is called now and then with the number of rows so far."""
+        self._file.seek(0)
+        rows = 0
+        for line in self._file:
+            part = line_to_part(line)
+            if isinstance(part, FamilyRow):
+                rows += 1
+                if rows % _ROWS_PER_PAGE == 0:
+                    progress(rows)
+            yield part
+        progress(rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class _Enough(Exception):
+    """All members have come."""
+
+
+def names_in_family(store: Store, namespace: str) -> set[str]:
+    """The names in the family of a namespace, its own among them; empty where it is not there (any more)."""
+    names: set[str] = set()
+
+    def write(parts: Sequence[FamilyPart]) -> None:
+        members = [part for part in parts if isinstance(part, FamilyMember)]
+        names.update(one.name for one in members if one.name is not None)
+        if len(members) < len(parts):
+            raise _Enough
+
+    try:
+        store.run(ExportFamily(namespace, write))
+    except _Enough:
+        pass
+    except InvalidValueError:
+        if _is_there(store, namespace):
+            raise
+    return names
+
+
+def _is_there(store: Store, namespace: str) -> bool:
+    return any(info.name == namespace for info in store.run(ListNamespaces(namespace)))
