@@ -150,12 +150,13 @@ def _named_by_writers(requests: Sequence[Request]) -> set[str]:
 
     What they find there is kept with their answers, and a purge has to wait for it, or it would erase it too early.
     """
-    return {
-        name
-        for request in requests
-        if any(type(op) not in _READS for op in request.ops)
-        for name in namespaces_of(request)
-    }
+    named: set[str] = set()
+    for request in requests:
+        for op in request.ops:
+            if type(op) not in _READS:
+                named.update(namespaces_of(request))
+                break
+    return named
 
 
 def _did_something(request: Request, reply: Reply) -> bool:
