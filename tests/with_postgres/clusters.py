@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "max_connections": 200,
     "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",  # in its own folder, or a killed server would leave it behind
     "timezone": "Asia/Kathmandu",  # 5:45 ahead of UTC, so that a time without its zone is seen to be wrong
     "log_line_prefix": "%m [%p] %a ",
     "log_lock_waits": "on",
@@ -104,7 +104,7 @@ class Cluster(Server):
         for standby in self._standbys:
             standby.remove()
         self.kill()
-        shutil.rmtree(self.data, ignore_errors=True)
+        self._installation.discard(self.data)
 
     def standby(
         self, name: str = "standby", *, synchronous: bool = False, settings: Mapping[str, object] | None = None

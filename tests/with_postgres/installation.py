@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,8 @@ USER = "botwire"  # who owns the databases of the tests, and may no more than an
 PATIENCE = 60.0  # seconds until a server that does not come to its end counts as hanging
 # Below the ports that connections get: while a server is down, none of them takes the port that it comes back to.
 PORTS = range(15_000, 30_000)
+MEMORY = Path("/dev/shm")
+ROOM = 8 * 2**30  # bytes
 
 
 class Installation:
@@ -114,10 +115,22 @@ class Installation:
                 continue
             return port
 
-    def end_all(self) -> None:
-        """End every server that was started in this folder and still runs."""
+    def discard_all(self) -> None:
+        """End every server and pooler that still runs, and delete the data of all."""
         for found in self.clusters.glob("*/*.pid"):
             end_tree(int(found.read_text().split()[0]), found.parent)
+        for data in self.clusters.iterdir():
+            self.discard(data)
+
+    def discard(self, data: Path) -> None:
+        """Delete the folder of a server that has ended, and the shared memory that it left if it was killed."""
+        try:
+            number = (data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+            # The system would keep it until the same server starts again, and keeps only so many.
+            self.run(shutil.which("ipcrm") or "ipcrm", "-m", number)
+        except (OSError, IndexError, RuntimeError):
+            pass  # it ended in order, or was not yet that far
+        shutil.rmtree(data, ignore_errors=True)
 
     def _copy_programs(self) -> None:
         package = _package()
@@ -155,11 +168,22 @@ def _package() -> Path:
 
 
 def usable_folder() -> Path:
-    """Where a run can have its folder: every user can reach it, and a socket's path within stays under 104 bytes."""
-    for folder in (Path(tempfile.gettempdir()).resolve(), Path("/tmp"), Path("/var/tmp")):
-        if len(str(folder)) < 50 and (_open_to_all(folder) or os.geteuid() != 0):
+    """Where a run can have its folder: every user can reach it, and a socket's path within stays under 104 bytes.
+
+    As TMPDIR says, else in memory where there is much of it: a new server is a thousand files, which takes a disk up
+    to a second. A process that is killed loses nothing there either; who measures what a commit takes sets TMPDIR.
+    """
+    candidates = [Path("/tmp"), Path("/var/tmp")]
+    if named := os.environ.get("TMPDIR"):
+        candidates.insert(0, Path(named).resolve())
+    elif MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+        candidates.insert(0, MEMORY)
+    for folder in candidates:
+        if not folder.is_dir() or len(str(folder)) >= 50 or os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+            continue
+        if os.geteuid() != 0 or _open_to_all(folder):
             return folder
-    raise RuntimeError("no temporary folder is short enough, and open to every user; set TMPDIR")
+    raise RuntimeError("no temporary folder is short, open to every user, and may hold programs; set TMPDIR")
 
 
 def until(true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

@@ -91,7 +91,7 @@ def _keep(folder: Path) -> None:
             os.dup2(nowhere, descriptor)
         _wait_until_alone(folder)
     finally:
-        installation.end_all()
+        installation.discard_all()
         # Moved away at once: who comes meanwhile finds all of it, or nothing.
         shutil.rmtree(folder.rename(folder.with_name(f"{folder.name}-gone")), ignore_errors=True)
 

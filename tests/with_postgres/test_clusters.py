@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from with_postgres.clusters import Cluster
 
 Start = Callable[..., Cluster]
+SHARED_MEMORY = Path("/proc/sysvipc/shm")
 
 
 def test_a_cluster_answers_over_tcp_and_by_a_socket(start_cluster: Start) -> None:
@@ -46,6 +48,16 @@ def test_a_killed_server_ends_all_its_sessions_at_once(start_cluster: Start) -> 
         cluster.kill()
         with pytest.raises(psycopg.OperationalError):
             connection.execute("SELECT 1")
+
+
+@pytest.mark.skipif(not SHARED_MEMORY.exists(), reason="skipped: this system does not list its shared memory")
+def test_a_killed_server_leaves_no_shared_memory_behind(start_cluster: Start) -> None:
+    cluster = start_cluster()
+    number = (cluster.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+    assert list((cluster.data / "pg_dynshmem").iterdir()), "it has more of it elsewhere"
+    for left, end in ((True, cluster.kill), (False, cluster.remove)):
+        end()
+        assert (number in [line.split()[1] for line in SHARED_MEMORY.read_text().splitlines()]) is left
 
 
 def test_a_synchronous_standby_has_all_that_its_killed_primary_acknowledged(start_cluster: Start) -> None:

@@ -134,7 +134,7 @@ def test_programs_that_only_root_can_reach_are_copied(tmp_path: Path) -> None:
 def test_a_temporary_folder_that_would_not_do_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = tmp_path / ("x" * 60)
     long.mkdir(mode=0o700)
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setenv("TMPDIR", str(long))
     assert usable_folder() in (Path("/tmp"), Path("/var/tmp"))
     assert os.listdir(long) == []
 
