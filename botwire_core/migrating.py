@@ -14,7 +14,7 @@ from botwire_core.clock import Clock
 from botwire_core.errors import ConflictError, InvalidValueError, StoreCorruptError, UnsupportedError
 from botwire_core.family_copy import FamilyCopy, names_in_family
 from botwire_core.family_settled import CLOCKS_APART, first_difference
-from botwire_core.migrating_records import carry_tokens
+from botwire_core.migrating_records import carry_scopes, carry_tokens
 from botwire_core.protocol import ImportFamily, ListNamespaces
 from botwire_core.records import field, record
 from botwire_core.results import NamespaceInfo
@@ -65,10 +65,14 @@ class Progress:
 
 @record(frozen=False)
 class Migration:
-    """What a migration did, or with `dry_run` would do: a record for each family, and how many tokens were written."""
+    """What a migration did, or with `dry_run` would do: a record for each family, and how many tokens were written.
+
+    `scopes` counts the namespaces that were entered into the target's registry of scopes.
+    """
 
     families: list[Carried] = field(default_factory=list)
     tokens: int = 0
+    scopes: int = 0
 
     def of(self, outcome: Outcome) -> list[Carried]:
         """The families of which this came."""
@@ -137,6 +141,7 @@ class _Run:
         self._made = Migration()
         self._plan: list[str] = []
         self._taken: set[str] = set()
+        self._carried: set[str] = set()
 
     def all(self, prefix: str) -> Migration:
         infos = self._source.run(ListNamespaces())
@@ -148,6 +153,7 @@ class _Run:
             if self._tell is not None:
                 self._tell(carried)
         refused = [f"{one.family!r} {one.reason}" for one in self._made.of("differs")]
+        self._made.scopes = carry_scopes(self._source, self._target, self._carried, dry_run=self._dry_run)
         if not prefix:
             self._made.tokens, differing = carry_tokens(
                 self._source, self._target, dry_run=self._dry_run, now=self._clock()
@@ -166,36 +172,45 @@ class _Run:
         with FamilyCopy(family) as copy:
             if not copy.read(self._source, self._watch(family, "reading")):
                 return Carried(family, "gone")
-            names = copy.names
-            known = (len(names), copy.rows, copy.bytes, copy.digest)
-            if family in self._taken:
-                difference = self._difference(copy)
-                if difference is None:
-                    return Carried(family, "same", *known)
-                if difference != _ABSENT:
-                    return Carried(family, "differs", *known, f"differs {difference}")
-                self._taken.discard(family)  # it was dropped or expired meanwhile
-            taken = sorted(self._taken.intersection(names))
-            if taken:
-                return Carried(family, "differs", *known, f"has a fork {taken[0]!r}, a name that is taken there")
-            if self._dry_run:
-                return Carried(family, "to copy", *known)
-            watch = self._watch(family, "writing")
-            self._target.run(ImportFamily(family, copy.parts(lambda rows: watch(rows, copy.bytes))))
-            self._taken.update(names)
-            return self._check(copy, known)
+            outcome, reason = self._outcome(copy)
+            if outcome in ("copied", "same", "to copy"):
+                self._carried.update(copy.names)
+            return Carried(family, outcome, len(copy.names), copy.rows, copy.bytes, copy.digest, reason)
 
-    def _check(self, copy: FamilyCopy, known: tuple[int, int, int, str]) -> Carried:
-        """Look whether the target gives back what it was given."""
+    def _outcome(self, copy: FamilyCopy) -> tuple[Outcome, str]:
+        family = copy.namespace
+        if family in self._taken:
+            difference = self._difference(copy)
+            if difference is None:
+                return "same", ""
+            if difference != _ABSENT:
+                return "differs", f"differs {difference}"
+            self._taken.discard(family)  # it was dropped or expired meanwhile
+        taken = sorted(self._taken.intersection(copy.names))
+        if taken:
+            return "differs", f"has a fork {taken[0]!r}, a name that is taken there"
+        if self._dry_run:
+            return "to copy", ""
+        watch = self._watch(family, "writing")
+        self._target.run(ImportFamily(family, copy.parts(lambda rows: watch(rows, copy.bytes))))
+        self._taken.update(copy.names)
+        return self._checked(copy), ""
+
+    def _checked(self, copy: FamilyCopy) -> Outcome:
+        """Look whether the target gives back what it was given.
+
+        Raises:
+            StoreCorruptError: it gives something else.
+        """
         difference = self._difference(copy)
         if difference is None:
-            return Carried(copy.namespace, "copied", *known)
+            return "copied"
         root = next(one for one in copy.members if one.name is not None)
         if root.expires is not None and root.expires <= self._latest():
             # Its forks, which do not end with it, are families of their own from now on.
             left = [info for info in self._source.run(ListNamespaces()) if info.name in copy.names[1:]]
             self._plan += _first_of_families(self._source, left, "")
-            return Carried(copy.namespace, "gone", *known)
+            return "gone"
         raise StoreCorruptError(
             f"the target gives {copy.namespace!r} back otherwise than it was given: it differs {difference}",
             hint="trust neither the target nor the way to it before you know why; the source is as it was",

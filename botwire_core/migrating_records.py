@@ -1,15 +1,18 @@
-"""What a store keeps beside its namespaces, carried into another: tokens."""
+"""What a store keeps beside its namespaces, carried into another: tokens, and the registry of scopes."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from botwire_core.family_settled import CLOCKS_APART
 from botwire_core.protocol import Op
+from botwire_core.scopes.adopting import AdoptScoped
+from botwire_core.scopes.ops import ListScoped, ReadUses, ScopedNamespace
 from botwire_core.service import CreateToken, ListTokens, RevokeToken, Token
 from botwire_core.store import Store
 
-__all__ = ["carry_tokens"]
+__all__ = ["carry_scopes", "carry_tokens"]
 
 _AT_ONCE: Final = 0.001
 
@@ -22,7 +25,7 @@ def carry_tokens(source: Store, target: Store, *, dry_run: bool, now: float) -> 
 
     What has ended comes too, and is not good for a moment: who wrote an entry can still be told by its id.
     """
-    if not ("service" in source.features and "service" in target.features):
+    if not _keep_records(source, target):
         return 0, []
     there = {token.digest: token for token in target.run(ListTokens())}
     todo: list[Op[Any]] = []
@@ -57,3 +60,31 @@ def _apart(one: Token, other: Token) -> float:
     if one.expires_at is None or other.expires_at is None:
         return float("inf")
     return abs((one.expires_at - other.expires_at).total_seconds())
+
+
+def carry_scopes(source: Store, target: Store, carried: Collection[str], *, dry_run: bool) -> int:
+    """Let those namespaces of scopes that were carried belong to their scopes at the target too.
+
+    What was recorded of their use comes too. Gives how many the target did not know; 0 where one keeps no records.
+    """
+    if not _keep_records(source, target):
+        return 0
+    known = {place.name for place in target.run(ListScoped())}
+    by_base: dict[str, list[ScopedNamespace]] = {}
+    for place in source.run(ListScoped()):
+        if place.name in carried and place.name not in known:
+            by_base.setdefault(place.base, []).append(place)
+    if dry_run:
+        return sum(map(len, by_base.values()))
+    written = 0
+    for base, places in by_base.items():
+        # What was counted for code that lost its scope stands under the name of the run.
+        runs = [place.name.rpartition("~")[0] for place in places if place.isolation == "datapoint"]
+        names = dict.fromkeys([*(place.name for place in places), *runs])
+        uses = [use for name in names for use in source.run(ReadUses(name, base))]
+        written += target.run(AdoptScoped(base, tuple(places), tuple(uses)))
+    return written
+
+
+def _keep_records(*stores: Store) -> bool:
+    return all("service" in store.features for store in stores)

@@ -74,12 +74,14 @@ def migrate(
         what = f"no namespaces that start with {visible(prefix)}" if prefix else "no namespaces"
         raise not_there(f"{members['from']} has {what}", as_json=as_json)
     if as_json:
-        print_json({**members, "complete": True, "families": [_members(one) for one in told], "tokens": made.tokens})
+        counts = {"tokens": made.tokens, "scopes": made.scopes}
+        print_json({**members, "complete": True, "families": [_members(one) for one in told], **counts})
         return
     carried = made.of("copied") + made.of("to copy")
     rows, size = sum(one.rows for one in carried), sum(one.bytes for one in carried)
     done = f"{len(carried):,} of {len(told):,} {'to be copied' if dry_run else 'copied'}"
-    typer.echo(f"{done}: {_count(rows, 'version')}, {_count(size, 'byte')}; {_count(made.tokens, 'token')}")
+    records = f"{_count(made.tokens, 'token')}, {_count(made.scopes, 'scoped namespace')}"
+    typer.echo(f"{done}: {_count(rows, 'version')}, {_count(size, 'byte')}; {records}")
 
 
 def _count(number: int, what: str) -> str:

@@ -286,6 +286,7 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     )
     LATE_RUNNERS: ClassVar[dict[str, str]] = {
         "botwire_core.scopes.ops": "botwire_core.stores.scoping",
+        "botwire_core.scopes.adopting": "botwire_core.stores.adopting",
         "botwire_core.service": "botwire_core.stores.service",
     }
     RUNNERS: ClassVar[dict[type, str]] = {

@@ -13,8 +13,10 @@ from botwire_core.stores.reserved import ReservedRows
 
 __all__ = [
     "SCOPES",
+    "UNSCOPED_KEPT",
     "find_scoped",
     "microseconds",
+    "pin_key",
     "place_from_json",
     "place_key",
     "place_to_json",
@@ -24,11 +26,18 @@ __all__ = [
 
 SCOPES: Final = ".scopes"
 """The reserved namespace that has them."""
+UNSCOPED_KEPT: Final = 7 * 86_400_000_000
+"""For how many microseconds it is kept what was counted for a run whose namespace nobody opened."""
 
 
 def place_key(name: str) -> str:
     """Where the registry has what it knows of a name."""
     return f"name/{name}"
+
+
+def pin_key(pin: str) -> str:
+    """Where it stands what the experiments with a pin start from."""
+    return f"pin/{pin}"
 
 
 def find_scoped(rows: ReservedRows, name: str) -> ScopedNamespace | None:

@@ -35,8 +35,10 @@ from botwire_core.stores.primitives import HistoryPrimitives
 from botwire_core.stores.reserved import ReservedRows
 from botwire_core.stores.scoped_rows import (
     SCOPES,
+    UNSCOPED_KEPT,
     find_scoped,
     microseconds,
+    pin_key,
     place_from_json,
     place_key,
     place_to_json,
@@ -46,8 +48,6 @@ from botwire_core.stores.scoped_rows import (
 from botwire_core.stores.spaces import Space
 
 __all__ = ["RUNNERS"]
-
-_UNSCOPED_KEPT: Final = 7 * 86_400_000_000
 
 
 def _open(store: HistoryPrimitives, op: OpenScoped) -> ScopedNamespace:
@@ -134,7 +134,7 @@ def _pin(
 ) -> tuple[str, int]:
     """What an experiment starts from: the name of its pin, and the revision of the base, which is kept meanwhile."""
     pin = sha256(encode([op.namespace, op.seed, op.group]).data).hexdigest()[:20]
-    key = _pin_key(pin)
+    key = pin_key(pin)
     rows.load([key])
     row = rows.row(key)
     there = base.id if base is not None else None
@@ -157,10 +157,6 @@ def _pin(
             store.add_snapshot(base, f"scope {pin}", revision, expires)
         rows.put(key, {"base": there, "revision": revision, "seed": op.seed}, expires)
     return pin, revision
-
-
-def _pin_key(pin: str) -> str:
-    return f"pin/{pin}"
 
 
 def _check_kept(store: HistoryPrimitives, base: Space, revision: int) -> None:
@@ -226,11 +222,11 @@ def _forget(store: HistoryPrimitives, op: ForgetScoped) -> int:
 
 def _unpin(store: HistoryPrimitives, rows: ReservedRows, namespace: str, pins: set[str]) -> None:
     """Let go of the pins that no namespace of a scope has any more."""
-    rows.load(map(_pin_key, pins))  # whoever takes a pin, or lets go of it, is done before the look at who has it
+    rows.load(map(pin_key, pins))  # whoever takes a pin, or lets go of it, is done before the look at who has it
     left = {place_from_json(row.value).pin for row in rows.rows(f"name/{name_of_base(namespace)}@")}
     base = store.find(namespace)
     for pin in pins - left:
-        rows.remove([_pin_key(pin)])
+        rows.remove([pin_key(pin)])
         if base is not None:
             store.remove_snapshot(base, f"scope {pin}")
     rows.commit()
@@ -248,7 +244,7 @@ def _record(store: HistoryPrimitives, op: RecordUses) -> None:
             if place is not None and place.base == op.namespace:
                 expires = microseconds(place.expires_at)
             elif place is None and use.kind == "unscoped" and is_place_of(op.namespace, use.namespace):
-                expires = rows.now + _UNSCOPED_KEPT  # nobody may have opened what it is counted for
+                expires = rows.now + UNSCOPED_KEPT  # nobody may have opened what it is counted for
             else:
                 continue  # it has expired, or was forgotten, meanwhile
             rows.add(f"uses/{use.namespace}", use_to_json(use), expires)

@@ -57,6 +57,7 @@ def test_everything_comes_and_a_second_run_changes_nothing(botwire: Botwire, her
         "dry_run": False,
         "complete": True,
         "tokens": 0,
+        "scopes": 0,
     }
     assert [(one["family"], one["outcome"], one["digest"]) for one in again["families"]] == [
         ("a", "same", digests[0]),
@@ -88,7 +89,7 @@ def test_a_prefix_chooses_and_what_is_not_there_is_told(botwire: Botwire, here: 
 
 def test_tokens_come_along(botwire: Botwire, here: str, tmp_path: Path) -> None:
     connect(here).run(CreateToken(b"1" * 32, (Grant("a", frozenset({"read"})),), "reader"))
-    assert botwire("migrate", HERE, THERE).lines[-1].endswith("; 1 token")
+    assert botwire("migrate", HERE, THERE).lines[-1].endswith("; 1 token, 0 scoped namespaces")
     (token,) = connect(f"sqlite:///{tmp_path / 'there.db'}").run(ListTokens())
     assert token.label == "reader"
 

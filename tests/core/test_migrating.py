@@ -23,17 +23,23 @@ from botwire_core.errors import (
     ConflictError,
     InvalidValueError,
     RevisionPrunedError,
+    ScopeError,
     StoreCorruptError,
     UnsupportedError,
 )
 from botwire_core.family import FamilyMember, FamilyRow
 from botwire_core.family_copy import FamilyCopy
 from botwire_core.family_settled import first_difference
+from botwire_core.flows import run_flow
 from botwire_core.memory import Memory
 from botwire_core.migrating import Carried, Migration, Progress, migrate
 from botwire_core.protocol import ImportFamily, Op
 from botwire_core.records import replace
 from botwire_core.results import Retention
+from botwire_core.scopes.adopting import AdoptScoped
+from botwire_core.scopes.blocks import scope
+from botwire_core.scopes.ops import ListScoped, ReadUses, Use
+from botwire_core.scopes.policy import scope_policy
 from botwire_core.service import CreateToken, FindToken, Grant, ListTokens, RevokeToken
 from botwire_core.store import Store
 from botwire_core.stores.dict import DictStore
@@ -637,3 +643,80 @@ def test_a_token_that_grants_something_else_there_is_refused(source: Any, target
         migrate(source, target, clock=clock)
     assert Memory("a", store=target).get("k") == 1
     assert migrate(source, target, prefix="a", clock=clock).tokens == 0
+
+
+# --- experiments -------------------------------------------------------------------------------------------------
+
+
+def remember(store: Store, variant: str, *, run: str = "r1", value: object = None) -> object:
+    """What code in a scope finds, before it writes something there."""
+    memory = Memory("support", store=store)
+    with scope(variant=variant, run_id=run, datapoint_id="d1", experiment="e"), scope_policy(isolation="datapoint"):
+        found = memory.get("k")
+        if value is not None:
+            memory.set("k", value)
+    run_flow(store, memory.store.mover.written_down())
+    return found
+
+
+def test_an_experiment_goes_on_where_it_was(source: Any, target: Any, clock: ManualClock) -> None:
+    memory = Memory("support", store=source)
+    memory.set("k", "seed")
+    assert remember(source, "v1", value="of v1") == "seed"
+    memory.set("k", "later")
+    places = source.run(ListScoped())
+    assert len(places) == 1
+    uses = source.run(ReadUses(places[0].name))
+    assert uses != []
+    assert migrate(source, target, dry_run=True, clock=clock).scopes == 1
+    made = migrate(source, target, clock=clock)
+    assert (made.scopes, outcomes(made)) == (1, {"support": "copied"})
+    assert target.run(ListScoped()) == places
+    assert target.run(ReadUses(places[0].name)) == uses
+    assert migrate(source, target, clock=clock).scopes == 0
+    for store in (source, target):
+        assert remember(store, "v1") == "of v1"
+        assert remember(store, "v2") == "seed"  # all of an experiment start equal
+        assert remember(store, "v2", run="r2") == "seed"
+    clock.advance(8 * DAY)
+    assert target.run(ListScoped()) == []
+    assert names(target) == ["support"]
+
+
+def test_nothing_starts_from_a_base_that_was_made_anew(source: Any, target: Any, clock: ManualClock) -> None:
+    Memory("support", store=source).set("k", "seed")
+    remember(source, "v1", value="of v1")
+    Memory("support", store=source).drop()
+    Memory("support", store=source).set("k", "new")
+    assert migrate(source, target, clock=clock).scopes == 1
+    for store in (source, target):
+        assert remember(store, "v1") == "of v1"
+        with pytest.raises(ScopeError, match="was dropped since the experiment began"):
+            remember(store, "v2")
+
+
+def test_what_is_no_scope_of_a_family_that_differs_does_not_become_one(
+    source: Any, target: Any, clock: ManualClock
+) -> None:
+    Memory("support", store=source).set("k", "seed")
+    remember(source, "v1", value="of v1")
+    (place,) = source.run(ListScoped())
+    Memory(place.name, store=target).set("k", "mine")
+    with pytest.raises(ConflictError, match="a name that is taken there"):
+        migrate(source, target, clock=clock)
+    assert target.run(ListScoped()) == []
+
+
+def test_a_namespace_of_another_base_is_refused_and_none_is_adopted(source: Any, target: Any) -> None:
+    for base in ("support", "other"):
+        with scope(variant="v", run_id="r"):
+            Memory(base, store=source).set("k", 1)
+    places = tuple(source.run(ListScoped()))
+    with pytest.raises(InvalidValueError, match="belongs to 'other', not to 'support'"):
+        target.run(AdoptScoped("support", places))
+    assert target.run(ListScoped()) == []
+    mine = [place for place in places if place.base == "support"]
+    uses = tuple(Use(mine[0].name, "k", "read", number, 1, 0, 1.0, 2.0) for number in (1, 2))
+    assert target.run(AdoptScoped("support", tuple(mine), uses)) == 1
+    assert target.run(AdoptScoped("support", tuple(mine), uses)) == 0
+    assert target.run(ReadUses(mine[0].name)) == list(uses)
