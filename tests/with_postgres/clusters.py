@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -13,7 +13,7 @@ from uuid import uuid4
 from with_postgres.installation import ADMINISTRATOR, PATIENCE, USER, Installation, end_tree, until
 from with_postgres.servers import Server, quoted
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "url_of_all"]
 
 Mode = Literal["smart", "fast", "immediate"]
 SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -66,10 +66,8 @@ class Cluster(Server):
         """All that the server has written to its log."""
         return self._log.read_text(errors="replace")
 
-    def url(self, database: str | None = None, *, socket: bool = False, **options: object) -> str:
-        """The URL of a database, over TCP on the loopback interface or by a Unix socket; default `postgres`."""
-        if not socket:
-            return super().url(database, **options)
+    def socket_url(self, database: str | None = None, **options: object) -> str:
+        """As `url`, which goes over TCP on the loopback interface, but by a Unix socket."""
         return Server(self._by_socket(USER)).url(database, **options)
 
     def start(self) -> Cluster:
@@ -165,3 +163,10 @@ class Cluster(Server):
     def _by_socket(self, user: str) -> str:
         host = quote(str(self._installation.sockets), safe="")
         return f"postgresql://{user}@/postgres?host={host}&port={self.port}"
+
+
+def url_of_all(clusters: Iterable[Cluster], database: str | None = None, **options: object) -> str:
+    """One URL that names several servers, which a client tries in this order."""
+    first, *others = clusters
+    hosts = ",".join(f"127.0.0.1:{cluster.port}" for cluster in (first, *others))
+    return first.url(database, **options).replace(f"127.0.0.1:{first.port}", hosts, 1)

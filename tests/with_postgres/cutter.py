@@ -70,7 +70,7 @@ class Cutter:
 
     def cut(self) -> None:
         """Cut every connection now."""
-        self._do(lambda: [session.cut() for session in self._sessions])
+        self._do(self._cut_all)
 
     def hold(self, *, requests: bool = True) -> None:
         """Let nothing through until `release`; with `requests=False` only nothing of what the server says."""
@@ -106,6 +106,10 @@ class Cutter:
     def loses(self, completed: bytes) -> threading.Event | None:
         """The event to set once the reply is lost that says that a command is done; None where it passes."""
         return _found(self._replies_to_lose, completed.startswith)
+
+    def _cut_all(self) -> None:
+        for session in self._sessions:
+            session.cut()
 
     def _do(self, act: Callable[[], object]) -> None:
         async def run() -> None:

@@ -75,7 +75,7 @@ class Installation:
             **self._surroundings(),
             **named,
         )
-        text = done.stdout.decode(errors="replace")
+        text: str = done.stdout.decode(errors="replace")
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed with {done.returncode}:\n{text}")
         return text

@@ -35,11 +35,11 @@ class Server:
 
     def dsn(self, database: str | None = None, **options: object) -> str:
         """The same as libpq's `key=value` pairs."""
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+        from psycopg.conninfo import make_conninfo
 
-        return make_conninfo(**conninfo_to_dict(self.url(database, **options)))
+        return make_conninfo(self.url(database, **options))
 
-    def execute(self, statement: str, parameters: object = None, *, database: str | None = None) -> list[Any]:
+    def execute(self, statement: Any, parameters: Any = None, *, database: str | None = None) -> list[Any]:
         """Run one statement as administrator, committed at once; its rows as tuples, none where it gives none."""
         import psycopg
 
@@ -76,7 +76,7 @@ class Database:
         self._schemas.append(f"t_{uuid4().hex[:16]}")
         return self.server.url(self.name, schema=self._schemas[-1], **options)
 
-    def execute(self, statement: str, parameters: object = None) -> list[Any]:
+    def execute(self, statement: Any, parameters: Any = None) -> list[Any]:
         """Run one statement in this database as administrator; its rows."""
         return self.server.execute(statement, parameters, database=self.name)
 

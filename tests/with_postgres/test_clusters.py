@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from with_postgres.clusters import Cluster
+from with_postgres.clusters import Cluster, url_of_all
 
 Start = Callable[..., Cluster]
 SHARED_MEMORY = Path("/proc/sysvipc/shm")
@@ -16,7 +16,7 @@ SHARED_MEMORY = Path("/proc/sysvipc/shm")
 
 def test_a_cluster_answers_over_tcp_and_by_a_socket(start_cluster: Start) -> None:
     cluster = start_cluster(settings={"work_mem": "3MB"})
-    for url in (cluster.url(), cluster.url(socket=True), cluster.dsn(), cluster.create_database("other")):
+    for url in (cluster.url(), cluster.socket_url(), cluster.dsn(), cluster.create_database("other")):
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT current_setting('work_mem')").fetchone() == ("3MB",)
     assert len(os.fsencode(cluster._installation.sockets / f".s.PGSQL.{cluster.port}")) < 104
@@ -87,12 +87,15 @@ def test_control_a_standby_that_is_not_synchronous_loses_what_it_did_not_receive
     assert (1,) not in standby.execute("SELECT n FROM numbers")
 
 
-def test_a_name_with_two_hosts_leads_to_the_one_that_takes_writes(start_cluster: Start) -> None:
-    primary = start_cluster()
-    standby = primary.standby(synchronous=True)
-    both = f"host=127.0.0.1,127.0.0.1 port={standby.port},{primary.port} user=botwire dbname=postgres"
-    for expected in (primary, standby):
-        with psycopg.connect(both, target_session_attrs="read-write") as connection:
-            assert connection.info.port == expected.port
-        primary.kill()
-        standby.promote() if expected is primary else None
+def test_a_url_of_several_servers_leads_to_the_one_that_takes_writes(start_cluster: Start) -> None:
+    first = start_cluster("first")
+    second = first.standby("second", synchronous=True)
+    for number in range(2):
+        with psycopg.connect(url_of_all([second, first], target_session_attrs="read-write")) as connection:
+            assert connection.info.port == first.port
+        first.execute("CREATE TABLE IF NOT EXISTS failovers (n int)")
+        first.execute("INSERT INTO failovers VALUES (%s)", [number])
+        first.kill()
+        second.promote()
+        first, second = second, second.standby(f"next_{number}", synchronous=True)
+    assert second.execute("SELECT n FROM failovers") == [(0,), (1,)]
