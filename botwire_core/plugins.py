@@ -17,7 +17,7 @@ from botwire_core.discovery import Plugin, allow_list, core_plugin, installed_pl
 from botwire_core.errors import MissingExtraError, PluginError, UnknownStoreError
 from botwire_core.plugin_status import PluginStatus, conflict_text, error_text, pip_name, statuses
 from botwire_core.scopes import Scope
-from botwire_core.shipped import LATER_SCHEMES, SHIPPED_STORES, load_target
+from botwire_core.shipped import SHIPPED_STORES, load_target
 from botwire_core.specs import AdapterSpec, StoreSpec
 from botwire_core.store import Store
 
@@ -45,18 +45,17 @@ class Registry:
         self._warned = False
 
     def open_store(self, scheme: str, url: str, *, timeout: float | None = None, token: str | None = None) -> Store:
-        """Open the store of a URL whose scheme does not ship with BotWire; `timeout` in seconds.
+        """Open the store of a URL whose scheme the core does not know; `timeout` in seconds.
 
         Raises:
             UnknownStoreError: no plugin opens this kind of URL.
             MissingExtraError: what the store needs is not installed.
             PluginError: the plugin is broken, or two plugins claim the scheme.
         """
-        installed = self._usable()
-        claims = [(plugin, spec) for plugin in installed for spec in plugin.stores if spec.scheme == scheme]
+        claims = _stores(self._shipped_plugins(), scheme) or _stores(self._usable(), scheme)
         if not claims:
             self._refuse_broken(scheme)
-            raise _unknown_scheme(scheme, installed, self._note_on_allowed())
+            raise _unknown_scheme(scheme, [*self._shipped_plugins(), *self._usable()], self._note_on_allowed())
         _refuse_conflict(f"{scheme}: URLs", [plugin for plugin, _ in claims])
         ((plugin, spec),) = claims
         with _naming_the_extra(f"a store for {scheme}: URLs", spec):
@@ -142,6 +141,10 @@ def registry() -> Registry:
     return Registry(allow_list(os.environ))
 
 
+def _stores(plugins: list[Plugin], scheme: str) -> list[tuple[Plugin, StoreSpec]]:
+    return [(plugin, spec) for plugin in plugins for spec in plugin.stores if spec.scheme == scheme]
+
+
 def _adapters(plugins: list[Plugin], framework: str, kind: str) -> list[tuple[Plugin, AdapterSpec]]:
     return [
         (plugin, spec)
@@ -166,10 +169,6 @@ def _broken(plugin: Plugin) -> str:
 def _unknown_scheme(scheme: str, plugins: list[Plugin], note: str) -> UnknownStoreError:
     known = sorted({*SHIPPED_STORES, *(spec.scheme for plugin in plugins for spec in plugin.stores)})
     listed = ", ".join(f"{name}:" for name in known)
-    if scheme in LATER_SCHEMES:
-        return UnknownStoreError(
-            f"this version of BotWire has no store for {scheme}: URLs yet", hint=f"it opens {listed} URLs{note}"
-        )
     return UnknownStoreError(f"nothing opens {scheme[:40]!r} URLs", hint=f"known are {listed}{note}")
 
 

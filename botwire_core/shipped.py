@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botwire_core.errors import PluginError
 
-__all__ = ["LATER_SCHEMES", "SCOPE_PROVIDERS", "SHIPPED_PLUGINS", "SHIPPED_STORES", "load_target"]
+__all__ = ["SCOPE_PROVIDERS", "SHIPPED_PLUGINS", "SHIPPED_STORES", "load_target"]
 
 SHIPPED_STORES: Final = {
     "memory": "botwire_core.stores.dict:open_url",
@@ -29,6 +29,7 @@ SHIPPED_PLUGINS: Final = {
     "langfuse": "botwire_langfuse.plugin",
     "mlflow": "botwire_mlflow.plugin",
     "opentelemetry": "botwire_opentelemetry.plugin",
+    "postgres": "botwire_postgres.plugin",
 }
 """The plugin modules of this distribution, by name; `pyproject.toml` declares them as entry points too."""
 
@@ -37,9 +38,6 @@ SCOPE_PROVIDERS: Final[dict[str, str]] = {
     "langfuse": "botwire_langfuse.plugin:botwire_current_scope",
 }
 """By the top-level import name of a framework, the function that tells the scope once that framework is loaded."""
-
-LATER_SCHEMES: Final = frozenset({"postgresql"})
-"""Schemes that are meant for stores which this version does not have; until then a plugin may open them."""
 
 
 def load_target(target: str) -> Any:

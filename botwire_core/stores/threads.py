@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["run_in_thread"]
+__all__ = ["run_in_thread", "to_the_end"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -22,7 +22,14 @@ async def run_in_thread(work: Callable[[A], R], argument: A, executor: Executor 
     """
     import asyncio  # here, since a program without a loop never pays for it
 
-    future = asyncio.get_running_loop().run_in_executor(executor, work, argument)
+    return await to_the_end(asyncio.get_running_loop().run_in_executor(executor, work, argument))
+
+
+async def to_the_end(work: Awaitable[R]) -> R:
+    """Await something whose outcome has to be known: a cancellation waits until it is done, and then goes on."""
+    import asyncio  # here, since a program without a loop never pays for it
+
+    future = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

@@ -16,6 +16,7 @@ HOMES = {
     "autogen_core": "botwire_autogen",
     "crewai": "botwire_crewai",
     "granian": "botwire_server",
+    "greenlet": "botwire_postgres",
     "httpcore": "botwire_core/stores/http",
     "httpx": "botwire_core/stores/http",
     "humanloop": "botwire_humanloop",

@@ -12,7 +12,7 @@ from botwire_core.errors import InvalidValueError, StoreCorruptError
 from botwire_core.names import log_of
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.history import HistoryStoreBase
-from botwire_core.stores.rows import log_digest
+from botwire_core.stores.rows import StaleRead, log_digest
 from botwire_core.stores.spaces import Level, Space, View
 
 __all__ = ["HIGHEST", "SqlRecords", "bounds", "damaged", "record_checksum"]
@@ -123,10 +123,17 @@ class SqlRecords(HistoryStoreBase):
         return self.space(id)
 
     def make_room(self, name: str) -> None:
-        """Let an expired space of a name give way to a new one."""
-        there = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
-        if there is not None:
-            self.discard(self._space(there))
+        """Let an expired space of a name give way to a new one.
+
+        Raises:
+            StaleRead: somebody else has made one meanwhile.
+        """
+        columns = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
+        if columns is not None:
+            there = self._space(columns)
+            if there.expires is None or there.expires > self._now():
+                raise StaleRead(name)
+            self.discard(there)
 
     def space(self, id: int) -> Space:
         """The space of an id that is known to be there."""

@@ -1,0 +1,228 @@
+"""The two ways in which a statement reaches the database: from a thread that waits, and from an event loop.
+
+What is done is written once, as calls that wait (see `greenlets`); the few things that differ are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from botwire_postgres.greenlets import wait_for
+from botwire_postgres.links import AsyncLink, Link, connect_arguments
+
+__all__ = ["AsyncColour", "BlockingColour", "Colour", "Values"]
+
+Values = tuple[Any, ...]
+
+_TRY_AGAIN: Final = 0.1  # seconds
+_POOL: Final = {
+    "min_size": 0,
+    "open": False,
+    # A pool that goes on trying by itself waits for seconds in between, and a new primary is up in one.
+    "reconnect_timeout": _TRY_AGAIN,
+    "num_workers": 2,
+}
+_WHO_ANSWERS: Final = "SELECT pg_backend_pid()"
+_WAITING_FOR_EACH: Final = 100
+"""Callers that may wait for each connection of a pool; more are refused at once."""
+
+
+class Colour(ABC):
+    """Connections and statements of one colour; all of it blocks, or seems to."""
+
+    @abstractmethod
+    def connect(self) -> Any:
+        """A connection beside the pool."""
+
+    @abstractmethod
+    def take(self, timeout: float) -> Any:
+        """A connection of the pool.
+
+        Raises:
+            psycopg_pool.PoolTimeout: none was free, or none could be made, for so many seconds.
+            psycopg_pool.TooManyRequests: too many wait already.
+        """
+
+    @abstractmethod
+    def give_back(self, link: Any) -> None:
+        """Return it; a broken one is thrown away."""
+
+    @abstractmethod
+    def discard(self, link: Any) -> None:
+        """Close a connection of the pool and return it."""
+
+    @abstractmethod
+    def every(self, link: Any, sql: str, values: Values) -> list[Any]:
+        """Run a statement and give all its rows."""
+
+    @abstractmethod
+    def do(self, link: Any, sql: str, values: Values = ()) -> int:
+        """Run a statement that gives no rows; tells how many it changed."""
+
+    @abstractmethod
+    def do_many(self, link: Any, sql: str, rows: Sequence[Values]) -> None:
+        """Run a statement with each of these values."""
+
+    @abstractmethod
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    @abstractmethod
+    def pool_is_full(self) -> bool:
+        """Whether the pool has all the connections that it may have."""
+
+
+class BlockingColour(Colour):
+    """From threads."""
+
+    def __init__(self, conninfo: str, size: int, prepared: bool | None) -> None:
+        self._conninfo = conninfo
+        self._size = size
+        self._prepared = prepared
+        self.pool: ConnectionPool[Link] = ConnectionPool(
+            conninfo,
+            connection_class=Link,
+            kwargs=connect_arguments(for_loop=False),
+            max_size=size,
+            max_waiting=size * _WAITING_FOR_EACH,
+            configure=self._configure,
+            **_POOL,  # type: ignore[arg-type]
+        )
+        self.pool.open()
+
+    def connect(self) -> Link:
+        link = Link.connect(self._conninfo, **connect_arguments(for_loop=False))
+        self._configure(link)
+        return link
+
+    def _configure(self, link: Link) -> None:
+        _set_up(link, self._prepared)
+        if self._prepared is None:
+            link.statements.execute(_WHO_ANSWERS)
+            _judge_pooler(link, link.statements.fetchone()[0])
+
+    def take(self, timeout: float) -> Link:
+        return self.pool.getconn(timeout)
+
+    def give_back(self, link: Link) -> None:
+        self.pool.putconn(link)
+
+    def discard(self, link: Link) -> None:
+        link.close()
+        self.pool.putconn(link)
+
+    def every(self, link: Link, sql: str, values: Values) -> list[Any]:
+        cursor = link.statements
+        cursor.execute(sql, values)
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
+    def do(self, link: Link, sql: str, values: Values = ()) -> int:
+        cursor = link.statements
+        cursor.execute(sql, values)
+        return cursor.rowcount  # type: ignore[no-any-return]
+
+    def do_many(self, link: Link, sql: str, rows: Sequence[Values]) -> None:
+        link.statements.executemany(sql, rows)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def pool_is_full(self) -> bool:
+        return _is_full(self.pool.get_stats(), self._size)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.pool.close()
+
+
+class AsyncColour(Colour):
+    """From one event loop, by `greenlets.run_beside_loop`."""
+
+    def __init__(self, conninfo: str, size: int, prepared: bool | None) -> None:
+        self._conninfo = conninfo
+        self._size = size
+        self._prepared = prepared
+        self.pool: AsyncConnectionPool[AsyncLink] = AsyncConnectionPool(
+            conninfo,
+            connection_class=AsyncLink,
+            kwargs=connect_arguments(for_loop=True),
+            max_size=size,
+            max_waiting=size * _WAITING_FOR_EACH,
+            configure=self._configure,
+            **_POOL,  # type: ignore[arg-type]
+        )
+        self._opened = False
+
+    def connect(self) -> AsyncLink:
+        link = wait_for(AsyncLink.connect(self._conninfo, **connect_arguments(for_loop=True)))
+        wait_for(self._configure(link))
+        return link
+
+    async def _configure(self, link: AsyncLink) -> None:
+        _set_up(link, self._prepared)
+        if self._prepared is None:
+            await link.statements.execute(_WHO_ANSWERS)
+            _judge_pooler(link, (await link.statements.fetchone())[0])
+
+    def take(self, timeout: float) -> AsyncLink:
+        if not self._opened:
+            self._opened = True
+            wait_for(self.pool.open())
+        return wait_for(self.pool.getconn(timeout))
+
+    def give_back(self, link: AsyncLink) -> None:
+        wait_for(self.pool.putconn(link))
+
+    def discard(self, link: AsyncLink) -> None:
+        wait_for(link.close())
+        wait_for(self.pool.putconn(link))
+
+    def every(self, link: AsyncLink, sql: str, values: Values) -> list[Any]:
+        return wait_for(_every(link.statements, sql, values))
+
+    def do(self, link: AsyncLink, sql: str, values: Values = ()) -> int:
+        cursor = link.statements
+        wait_for(cursor.execute(sql, values))
+        return cursor.rowcount  # type: ignore[no-any-return]
+
+    def do_many(self, link: AsyncLink, sql: str, rows: Sequence[Values]) -> None:
+        wait_for(link.statements.executemany(sql, rows))
+
+    def sleep(self, seconds: float) -> None:
+        wait_for(asyncio.sleep(seconds))
+
+    def pool_is_full(self) -> bool:
+        return _is_full(self.pool.get_stats(), self._size)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.pool.close()
+
+
+async def _every(cursor: psycopg.AsyncCursor[Any], sql: str, values: Values) -> list[Any]:
+    await cursor.execute(sql, values)
+    return await cursor.fetchall()
+
+
+def _set_up(link: Link | AsyncLink, prepared: bool | None) -> None:
+    link.statements = link.cursor(binary=True)
+    link.prepared_max = 500
+    link.prepare_threshold = None if prepared is False else 5
+    link.add_notice_handler(link.noticed)
+
+
+def _judge_pooler(link: Link | AsyncLink, answered_by: int) -> None:
+    """Prepare no statements where a pooler gives each transaction to another connection, which does not know them."""
+    if answered_by != link.info.backend_pid:
+        link.prepare_threshold = None
+
+
+def _is_full(statistics: dict[str, int], size: int) -> bool:
+    return statistics.get("pool_size", 0) >= size

@@ -1,0 +1,108 @@
+"""What is let go in passing: expired values, keys that were deleted long ago, forks that ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from botwire_core.stores.rows import TOMBSTONE
+from botwire_core.stores.spaces import Space
+from botwire_postgres.tables import PostgresTables
+
+__all__ = ["Sweeper"]
+
+_EVERY: Final = 60.0  # seconds
+_AT_ONCE: Final = 64
+_COLUMNS: Final = "space, key, revision, version, codec, gone"
+
+
+class Sweeper(PostgresTables):
+    """Nothing here changes what anybody can see. Namespaces that somebody is writing to are left for another time."""
+
+    _next_sweep: float = 0.0
+    _swept_expired: tuple[int, int, int] = (0, 0, 0)
+    _swept_deleted: tuple[int, int, int] = (0, 0, 0)
+
+    def sweep_is_due(self) -> bool:
+        """Whether a minute has passed since this process swept last; whoever asks first has to do it."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return False
+        self._next_sweep = now + _EVERY
+        return True
+
+    def sweep(self) -> int:
+        """Take everything off the disk that nobody can see any more; gives how many rows, forks and snapshots went."""
+        return self._database.run(lambda _: self._sweep_all(), None)
+
+    def _sweep_all(self) -> int:
+        total = 0
+        self._swept_expired = self._swept_deleted = (0, 0, 0)
+        while True:
+            went = self.sweep_some(1000)
+            total += went
+            if not went and self._swept_expired == self._swept_deleted == (0, 0, 0):
+                return total
+
+    def sweep_some(self, limit: int = _AT_ONCE) -> int:
+        """Take at most about `limit` things off the disk that nobody can see any more; gives how many went.
+
+        The value of an expired row goes, its version stays; a key that was gone for longer than the retention of its
+        namespace is forgotten whole; an expired fork or snapshot is dropped. Each call goes on from where the last one
+        stopped.
+        """
+        went = 0
+        with self.exclusive():
+            now = self._now()
+            rows = self._next_ended(now, limit)
+            free = self._lock_free({row[0] for row in rows})
+            for space, key, revision, version, codec, gone in rows:
+                if space not in free:
+                    continue
+                if codec != TOMBSTONE:
+                    went += self.execute(
+                        "UPDATE versions SET codec = 0, value = '' WHERE space = ?1 AND key = ?2 AND revision = ?3",
+                        (space, key, revision),
+                    )
+                if abs(gone) + free[space] * 1_000_000 <= now:
+                    went += self.forget(space, key, revision, version)
+            went += self._drop_expired(now)
+        return went
+
+    def _lock_free(self, spaces: set[int]) -> dict[int, float]:
+        """Lock those of some spaces that nobody writes to, and give the seconds that each keeps deletes."""
+        found = self.every(
+            "SELECT id, keep_deleted FROM spaces WHERE id = ANY(?1) ORDER BY id FOR UPDATE SKIP LOCKED",
+            (sorted(spaces),),
+        )
+        return dict(found)
+
+    def _drop_expired(self, now: int) -> int:
+        forks = self.every(
+            "SELECT id, name FROM spaces WHERE expires <= ?1 AND name IS NOT NULL ORDER BY id LIMIT 4"
+            " FOR UPDATE SKIP LOCKED",
+            (now,),
+        )
+        for id, name in forks:
+            self.discard(Space(id, name, 0, self.lineage(id), 0, 0))
+        return len(forks) + self.execute("DELETE FROM snapshots WHERE expires <= ?1", (now,))
+
+    def _next_ended(self, now: int, limit: int) -> list[tuple[int, str, int, int, int, int]]:
+        """The next rows that have expired, and the next that mark deletes, by the time of their end."""
+        expired = self.every(
+            f"SELECT {_COLUMNS} FROM versions WHERE gone > 0 AND (gone, space, revision) > (?1, ?2, ?3) AND gone <= ?4"
+            " ORDER BY gone, space, revision LIMIT ?5",
+            (*self._swept_expired, now, limit),
+        )
+        self._swept_expired = _place(expired[-1]) if len(expired) == limit else (0, 0, 0)
+        deleted = self.every(
+            f"SELECT {_COLUMNS} FROM versions WHERE gone < 0 AND (gone, space, revision) < (?1, ?2, ?3)"
+            " ORDER BY gone DESC, space DESC, revision DESC LIMIT ?4",
+            (*self._swept_deleted, limit),
+        )
+        self._swept_deleted = _place(deleted[-1]) if len(deleted) == limit else (0, 0, 0)
+        return expired + deleted
+
+
+def _place(row: tuple[int, str, int, int, int, int]) -> tuple[int, int, int]:
+    return row[5], row[0], row[2]

@@ -1,0 +1,45 @@
+"""Opening the store on PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from botwire_core.clock import Clock
+from botwire_core.errors import UnknownStoreError
+from botwire_postgres.store import DEFAULT_TIMEOUT, PostgresStore
+
+__all__ = ["open_url"]
+
+_OURS: Final = {"schema": "botwire", "pool": "10", "prepared": "auto"}
+
+
+def open_url(
+    url: str, *, timeout: float | None = None, token: str | None = None, clock: Clock | None = None
+) -> PostgresStore:
+    """A store for `postgresql://user:password@host:port/database`, as libpq spells it; does no I/O.
+
+    There may be several hosts, separated by commas: the one that takes writes is used. Of the options after `?` these
+    are ours, and the rest is libpq's: `schema`, where the tables stand ("botwire"); `pool`, the most connections of
+    each process (10); `prepared=auto|on|off`, whether statements are prepared on the server ("auto": unless there is a
+    pooler in between).
+
+    Raises:
+        UnknownStoreError: an option of ours has a value that it cannot have.
+    """
+    parts = urlsplit(url)
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    ours = {**_OURS, **{name: value for name, value in given if name in _OURS}}
+    rest = urlencode([(name, value) for name, value in given if name not in _OURS])
+    if not ours["pool"].isdecimal() or not 1 <= int(ours["pool"]) <= 1000:
+        raise UnknownStoreError(f"pool={ours['pool']} is no number of connections", hint="use 1 to 1000")
+    if ours["prepared"] not in ("auto", "on", "off"):
+        raise UnknownStoreError(f"prepared={ours['prepared']} is unknown", hint="use auto, on or off")
+    return PostgresStore(
+        urlunsplit(parts._replace(scheme="postgresql", query=rest)),
+        schema=ours["schema"],
+        pool_size=int(ours["pool"]),
+        prepared=None if ours["prepared"] == "auto" else ours["prepared"] == "on",
+        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        clock=clock,
+    )
