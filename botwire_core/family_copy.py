@@ -16,12 +16,12 @@ from botwire_core.store import Store
 
 __all__ = ["FamilyCopy", "names_in_family"]
 
-_IN_MEMORY: Final = 8 * 1024 * 1024
+_IN_MEMORY: Final = 4 * 1024 * 1024
 _ROWS_PER_PAGE: Final = 1000
 
 
 class FamilyCopy:
-    """The lines of a family; those beyond 8 MiB are in a temporary file without a name, which dies with the process."""
+    """The lines of a family; more than 4 MiB are in a temporary file without a name, which dies with the process."""
 
     namespace: str
     """Whose family it is."""
@@ -38,6 +38,7 @@ class FamilyCopy:
         self.rows = 0
         self.bytes = 0
         self._digest = hashlib.sha256(FAMILY_HEADER)
+        self._parts: list[FamilyPart] | None = []  # read from the file where they are too many
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
 
     def read(self, store: Store, progress: Callable[[int, int], object] = lambda rows, size: None) -> bool:
@@ -72,6 +73,10 @@ class FamilyCopy:
         self._file.write(lines)
         self._digest.update(lines)
         self.bytes += len(lines)
+        if self._parts is not None:
+            self._parts.extend(parts)
+            if self.bytes > _IN_MEMORY:
+                self._parts = None
         for part in parts:
             if isinstance(part, FamilyRow):
                 self.rows += 1
@@ -89,11 +94,13 @@ class FamilyCopy:
         return [one.name for one in self.members if one.name is not None]
 
     def parts(self, progress: Callable[[int], object] = lambda rows: None) -> Iterator[FamilyPart]:
-        """Its parts in order, read anew each time; `progress` is called now and then with the number of rows so far."""
+        """Its parts in order, as often as they are asked for, and once at a time.
+
+        `progress` is called now and then with the number of rows so far.
+        """
         self._file.seek(0)
         rows = 0
-        for line in self._file:
-            part = line_to_part(line)
+        for part in map(line_to_part, self._file) if self._parts is None else self._parts:
             if isinstance(part, FamilyRow):
                 rows += 1
                 if rows % _ROWS_PER_PAGE == 0:

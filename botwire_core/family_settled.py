@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from botwire_core.family import FamilyEnd, FamilyMember, FamilyPart, FamilyRow
 from botwire_core.family_copy import FamilyCopy
+from botwire_core.family_lines import part_to_line
 from botwire_core.names import log_of
 from botwire_core.records import record, replace
 from botwire_core.stores.rows import TOMBSTONE, Row, log_digest
@@ -37,7 +38,7 @@ def first_difference(one: FamilyCopy, other: FamilyCopy, moment: int) -> str | N
     for left, right in zip_longest(_settled(one, moment), _settled(other, moment)):
         if left is None:
             return "at its end, after which something else comes"
-        if right is None or left.part != right.part:
+        if right is None or part_to_line(left.part) != part_to_line(right.part):
             return f"in line {left.line:,}, {_shown(left)}"
     return None
 

@@ -7,7 +7,8 @@ run too many changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from botwire_core.clock import Clock
@@ -17,7 +18,6 @@ from botwire_core.family_settled import CLOCKS_APART, first_difference
 from botwire_core.migrating_records import carry_scopes, carry_tokens
 from botwire_core.protocol import ImportFamily, ListNamespaces
 from botwire_core.records import field, record
-from botwire_core.results import NamespaceInfo
 from botwire_core.store import Store
 
 __all__ = ["Carried", "Migration", "Progress", "migrate"]
@@ -139,19 +139,16 @@ class _Run:
         self._progress = progress
         self._clock = clock
         self._made = Migration()
-        self._plan: list[str] = []
+        self._planned = 0
         self._taken: set[str] = set()
+        """The names that the target has."""
+        self._seen: set[str] = set()
+        """The names of families that have been dealt with; and below, of those that are the same at the target."""
         self._carried: set[str] = set()
 
     def all(self, prefix: str) -> Migration:
-        infos = self._source.run(ListNamespaces())
-        self._plan = _first_of_families(self._source, infos, prefix)
         self._taken = {info.name for info in self._target.run(ListNamespaces())}
-        for family in self._plan:  # it grows where a namespace expires on the way, and its forks do not
-            carried = self._carry(family)
-            self._made.families.append(carried)
-            if self._tell is not None:
-                self._tell(carried)
+        self._carry_families(prefix)
         refused = [f"{one.family!r} {one.reason}" for one in self._made.of("differs")]
         self._made.scopes = carry_scopes(self._source, self._target, self._carried, dry_run=self._dry_run)
         if not prefix:
@@ -168,12 +165,29 @@ class _Run:
             )
         return self._made
 
+    def _carry_families(self, prefix: str) -> None:
+        # Again where one is gone meanwhile: forks that outlive it are families of their own from then on.
+        while plan := [name for name in _first_of_families(self._source, prefix) if name not in self._seen]:
+            self._planned += len(plan)
+            gone = False
+            for family in plan:
+                carried = self._carry(family)
+                self._made.families.append(carried)
+                if self._tell is not None:
+                    self._tell(carried)
+                gone = gone or carried.outcome == "gone"
+            if not gone:
+                break
+
     def _carry(self, family: str) -> Carried:
+        self._seen.add(family)
         with FamilyCopy(family) as copy:
             if not copy.read(self._source, self._watch(family, "reading")):
                 return Carried(family, "gone")
             outcome, reason = self._outcome(copy)
-            if outcome in ("copied", "same", "to copy"):
+            if outcome != "gone":
+                self._seen.update(copy.names)
+            if outcome not in ("gone", "differs"):
                 self._carried.update(copy.names)
             return Carried(family, outcome, len(copy.names), copy.rows, copy.bytes, copy.digest, reason)
 
@@ -185,7 +199,9 @@ class _Run:
                 return "same", ""
             if difference != _ABSENT:
                 return "differs", f"differs {difference}"
-            self._taken.discard(family)  # it was dropped or expired meanwhile
+            if self._has_ended(copy):
+                return "gone", ""
+            self._taken.discard(family)  # somebody dropped it there
         taken = sorted(self._taken.intersection(copy.names))
         if taken:
             return "differs", f"has a fork {taken[0]!r}, a name that is taken there"
@@ -205,11 +221,7 @@ class _Run:
         difference = self._difference(copy)
         if difference is None:
             return "copied"
-        root = next(one for one in copy.members if one.name is not None)
-        if root.expires is not None and root.expires <= self._latest():
-            # Its forks, which do not end with it, are families of their own from now on.
-            left = [info for info in self._source.run(ListNamespaces()) if info.name in copy.names[1:]]
-            self._plan += _first_of_families(self._source, left, "")
+        if difference == _ABSENT and self._has_ended(copy):
             return "gone"
         raise StoreCorruptError(
             f"the target gives {copy.namespace!r} back otherwise than it was given: it differs {difference}",
@@ -222,6 +234,10 @@ class _Run:
                 return _ABSENT
             return first_difference(copy, there, self._latest())
 
+    def _has_ended(self, copy: FamilyCopy) -> bool:
+        first = next(one for one in copy.members if one.name is not None)
+        return first.expires is not None and first.expires <= self._latest()
+
     def _latest(self) -> int:
         """A moment, in microseconds, that no clock of the two stores has passed."""
         return int((self._clock() + CLOCKS_APART) * 1_000_000)
@@ -230,15 +246,16 @@ class _Run:
         def watch(rows: int, size: int) -> None:
             if self._progress is not None:
                 done = len(self._made.families)
-                self._progress(Progress(family, phase, rows, size, done, len(self._plan)))
+                self._progress(Progress(family, phase, rows, size, done, self._planned))
 
         return watch
 
 
-def _first_of_families(source: Store, infos: Iterable[NamespaceInfo], prefix: str) -> list[str]:
+def _first_of_families(source: Store, prefix: str) -> list[str]:
     """Which namespaces to export so that each chosen one comes, and comes once: no chosen one is above them."""
-    chosen = {info.name: info for info in infos if info.name.startswith(prefix)}
+    infos = source.run(ListNamespaces())
     parents = {info.name: info.parent for info in infos}
+    chosen = {info.name: info for info in infos if info.name.startswith(prefix)}
 
     def is_below_another(name: str) -> bool:
         above = parents[name]
@@ -250,5 +267,5 @@ def _first_of_families(source: Store, infos: Iterable[NamespaceInfo], prefix: st
     if all(chosen[name].parent is not None or chosen[name].forked_at is None for name in first):
         return first
     # Where a parent was dropped, only the families themselves tell what is above.
-    families = {name: names_in_family(source, name) for name in first}
-    return [name for name in first if not any(name in families[other] for other in first if other != name)]
+    times = Counter(one for name in first for one in names_in_family(source, name))
+    return [name for name in first if times[name] <= 1]

@@ -97,14 +97,19 @@ def test_tokens_come_along(botwire: Botwire, here: str, tmp_path: Path) -> None:
 def test_a_server_can_be_either_side(botwire: Botwire, here: str, tmp_path: Path) -> None:
     from botwire_server.testing import served
 
+    root = Memory("root", here)
+    root.set("k", 1)
+    for name in ("c", "d"):
+        root.fork(name).set(name, 1)
+    root.drop()
     store = DictStore()
     with served(store) as url:
         assert botwire("migrate", HERE, url).code == 0
         assert botwire("migrate", HERE, url).lines[0].startswith("a: there already")
         back = botwire("migrate", url, THERE)
         assert back.code == 0, back.err
-    assert botwire("migrate", HERE, THERE).lines[-1].startswith("0 of 2 copied")
-    assert names(tmp_path) == ["a", "a-fork", "b"]
+    assert botwire("migrate", HERE, THERE).lines[-1].startswith("0 of 4 copied")
+    assert names(tmp_path) == ["a", "a-fork", "b", "c", "d"]
 
 
 def test_no_password_is_shown(botwire: Botwire, here: str) -> None:

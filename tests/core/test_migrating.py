@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -443,6 +444,31 @@ def at_phase(clock: ManualClock, phase: str, seconds: float) -> Callable[[Progre
     return progress
 
 
+def test_time_that_passes_at_any_moment_of_a_run_makes_no_difference(
+    sources: Place, targets: Place, clock: ManualClock, scale: Callable[[int], int]
+) -> None:
+    for seed in range(scale(200)):
+        source, target = sources.open(), targets.open()
+        dice = random.Random(seed)
+        live(source, clock, 3000 + seed, steps=80, forgets=targets.keeps_holes)
+
+        def pass_time(_: object, dice: random.Random = dice) -> None:
+            if dice.random() < 0.3:
+                clock.advance(dice.choice([0.1, 1, 7]))
+
+        def sweep_one(_: object, dice: random.Random = dice, both: tuple[Any, Any] = (source, target)) -> None:
+            sweep(dice.choice(both))
+
+        made = migrate(source, target, clock=clock, progress=pass_time, tell=sweep_one)
+        assert set(outcomes(made).values()) <= {"copied", "same", "gone"}, seed
+        made = migrate(source, target, clock=clock, progress=pass_time, tell=sweep_one)
+        assert set(outcomes(made).values()) <= {"same", "gone"}, seed
+        assert names(target) == names(source), seed
+        for name in names(source):
+            here, there = (list(Memory(name, store=store).entries()) for store in (source, target))
+            assert there == here, (seed, name)
+
+
 @pytest.mark.parametrize("phase", ["reading", "writing", "checking"])
 def test_what_expires_on_the_way_is_no_difference(source: Any, target: Any, clock: ManualClock, phase: str) -> None:
     memory = Memory("base", store=source)
@@ -483,6 +509,20 @@ def test_the_forks_of_a_root_that_expires_on_the_way_are_compared_one_by_one(
     assert Memory("one", store=target).get("k") == 3
     assert Memory("two", store=target).get("k") == 2
     assert names(target) == ["one", "two"]
+
+
+def test_the_forks_of_a_root_that_expires_before_its_turn_are_carried(
+    source: Any, target: Any, clock: ManualClock
+) -> None:
+    Memory("a", store=source).set("k", 1)
+    base = Memory("base", store=source)
+    base.set("k", 1)
+    short = base.fork("short", ttl=10)
+    base.drop()
+    short.fork("one").set("k", 2)
+    made = migrate(source, target, clock=clock, tell=lambda _: clock.advance(10))
+    assert outcomes(made) == {"a": "copied", "short": "gone", "one": "copied"}
+    assert Memory("one", store=target).get("k") == 2
 
 
 def test_what_is_dropped_before_its_turn_is_gone_and_the_rest_comes(
