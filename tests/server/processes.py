@@ -18,9 +18,10 @@ __all__ = ["Told", "Writers", "serving"]
 
 
 @contextmanager
-def serving(database: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, and its URL; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "botwire", "serve", "--port", "0", "--no-log", "--url", f"sqlite:///{database}"]
+def serving(database: Path | str, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server on a free port over a file, or the store of a URL, and its own URL; killed at the end if it still runs."""
+    store = database if isinstance(database, str) else f"sqlite:///{database}"
+    command = [sys.executable, "-m", "botwire", "serve", "--port", "0", "--no-log", "--url", store]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
         try:
             assert process.stderr is not None
