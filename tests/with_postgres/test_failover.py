@@ -97,6 +97,6 @@ def test_p11_a_standby_alone_is_refused_for_reads_and_writes_alike(start_cluster
         memory.set("key", 1)
     standby = primary.standby("second")
     with Memory("space", standby.url(target_session_attrs="any"), 0.5) as memory:
-        for use in (lambda: memory.get("key"), lambda: memory.set("key", 2), lambda: memory.list_keys()):
+        for use in (lambda: memory.get("key"), lambda: memory.set("key", 2), memory.list_keys):
             with pytest.raises(StoreReadOnlyError, match="name the primary"):
                 use()

@@ -65,7 +65,7 @@ class Writers:
             raise self._failed[0]
 
     def resumed(self, moment: float) -> float:
-        """Wait until each writer had a write acknowledged after a moment of the monotonic clock; when all of them had."""
+        """Wait until each writer had a write acknowledged after a moment of the monotonic clock; when the last had."""
 
         def all_went_on() -> bool:
             return bool(self._failed) or all(times and times[-1] > moment for times in self._acknowledged.values())
