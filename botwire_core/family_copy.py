@@ -14,7 +14,7 @@ from botwire_core.family_lines import FAMILY_HEADER, line_to_part, part_to_line
 from botwire_core.protocol import ExportFamily, ListNamespaces
 from botwire_core.store import Store
 
-__all__ = ["FamilyCopy", "names_in_family"]
+__all__ = ["FamilyCopy", "is_there"]
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _ROWS_PER_PAGE: Final = 1000
@@ -57,7 +57,7 @@ class FamilyCopy:
         try:
             count = store.run(ExportFamily(self.namespace, write))
         except InvalidValueError:
-            if _is_there(store, self.namespace):
+            if is_there(store, self.namespace):
                 raise
             return False
         if count != self.rows:
@@ -119,29 +119,6 @@ class FamilyCopy:
         self.close()
 
 
-class _Enough(Exception):
-    """All members have come."""
-
-
-def names_in_family(store: Store, namespace: str) -> set[str]:
-    """The names in the family of a namespace, its own among them; empty where it is not there (any more)."""
-    names: set[str] = set()
-
-    def write(parts: Sequence[FamilyPart]) -> None:
-        members = [part for part in parts if isinstance(part, FamilyMember)]
-        names.update(one.name for one in members if one.name is not None)
-        if len(members) < len(parts):
-            raise _Enough
-
-    try:
-        store.run(ExportFamily(namespace, write))
-    except _Enough:
-        pass
-    except InvalidValueError:
-        if _is_there(store, namespace):
-            raise
-    return names
-
-
-def _is_there(store: Store, namespace: str) -> bool:
+def is_there(store: Store, namespace: str) -> bool:
+    """Whether a store has a namespace."""
     return any(info.name == namespace for info in store.run(ListNamespaces(namespace)))

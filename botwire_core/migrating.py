@@ -7,13 +7,13 @@ run too many changes nothing.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from botwire_core.clock import Clock
 from botwire_core.errors import ConflictError, InvalidValueError, StoreCorruptError, UnsupportedError
-from botwire_core.family_copy import FamilyCopy, names_in_family
+from botwire_core.family_copy import FamilyCopy
+from botwire_core.family_plan import first_of_families
 from botwire_core.family_settled import CLOCKS_APART, first_difference
 from botwire_core.migrating_records import carry_scopes, carry_tokens
 from botwire_core.protocol import ImportFamily, ListNamespaces
@@ -167,7 +167,7 @@ class _Run:
 
     def _carry_families(self, prefix: str) -> None:
         # Again where one is gone meanwhile: forks that outlive it are families of their own from then on.
-        while plan := [name for name in _first_of_families(self._source, prefix) if name not in self._seen]:
+        while plan := [name for name in first_of_families(self._source, prefix) if name not in self._seen]:
             self._planned += len(plan)
             gone = False
             for family in plan:
@@ -225,7 +225,7 @@ class _Run:
             return "gone"
         raise StoreCorruptError(
             f"the target gives {copy.namespace!r} back otherwise than it was given: it differs {difference}",
-            hint="trust neither the target nor the way to it before you know why; the source is as it was",
+            hint="unless somebody wrote to it meanwhile, trust neither the target nor the way to it",
         )
 
     def _difference(self, copy: FamilyCopy) -> str | None:
@@ -249,23 +249,3 @@ class _Run:
                 self._progress(Progress(family, phase, rows, size, done, self._planned))
 
         return watch
-
-
-def _first_of_families(source: Store, prefix: str) -> list[str]:
-    """Which namespaces to export so that each chosen one comes, and comes once: no chosen one is above them."""
-    infos = source.run(ListNamespaces())
-    parents = {info.name: info.parent for info in infos}
-    chosen = {info.name: info for info in infos if info.name.startswith(prefix)}
-
-    def is_below_another(name: str) -> bool:
-        above = parents[name]
-        while above is not None and above not in chosen:
-            above = parents.get(above)
-        return above is not None
-
-    first = [name for name in chosen if not is_below_another(name)]
-    if all(chosen[name].parent is not None or chosen[name].forked_at is None for name in first):
-        return first
-    # Where a parent was dropped, only the families themselves tell what is above.
-    times = Counter(one for name in first for one in names_in_family(source, name))
-    return [name for name in first if times[name] <= 1]
