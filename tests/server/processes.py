@@ -19,7 +19,7 @@ __all__ = ["Told", "Writers", "serving"]
 
 @contextmanager
 def serving(database: Path | str, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server over a file or the store of a URL, on a free port, and its own URL; killed at the end if it still runs."""
+    """A server over a file, or the store of a URL, on a free port, and its URL; killed at the end if it still runs."""
     store = database if isinstance(database, str) else f"sqlite:///{database}"
     command = [sys.executable, "-m", "botwire", "serve", "--port", "0", "--no-log", "--url", store]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
