@@ -19,16 +19,15 @@ class DatabaseClock:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._offset: float | None = None
-        self._measured = 0.0
+        self._measured = -_STALE - 1.0
 
     def __call__(self) -> float:
         """Epoch seconds; by the clock here as long as the database was not asked."""
         return time.time() if self._offset is None else self._monotonic() + self._offset
 
-    @property
-    def stale(self) -> bool:
-        """Whether it should be measured again."""
-        return self._offset is None or self._monotonic() - self._measured > _STALE
+    def stale_at(self, moment: float) -> bool:
+        """Whether it should be measured again, at a moment of the monotonic clock."""
+        return moment - self._measured > _STALE
 
     def measure(self, ask: Callable[[], float]) -> None:
         """Measure it by a question to the database: half of what the answer took is taken off."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -24,7 +24,7 @@ from botwire_postgres.clock import DatabaseClock
 from botwire_postgres.colours import AsyncColour, BlockingColour, Colour, Values
 from botwire_postgres.faults import collided, fault, is_lost, is_read_only, is_stale_plan
 from botwire_postgres.greenlets import run_beside_loop
-from botwire_postgres.links import Watchdog, has_gone
+from botwire_postgres.links import Link, Watchdog
 from botwire_postgres.schema import check_schema_name, ensure_schema, qualified
 
 __all__ = ["Database", "Run"]
@@ -122,11 +122,9 @@ class Database:
         """
         if self.current() is not None:
             return work(argument)
-        colour = _beside_loop.get() or self._colour()
-        run = Run(self, _running.get(), colour, time.monotonic() + self.timeout)
-        token = _running.set(run)
-        try:
+        with self._beginning() as run:
             for attempt in range(1_000_000):
+                run.committing = False
                 try:
                     self._get_ready(run)
                     return work(argument)
@@ -134,9 +132,51 @@ class Database:
                     self._pause_after_collision(run, attempt, again, error)
                 except psycopg.Error as error:
                     self._judge(run, error, attempt, again)
-            raise AssertionError("an attempt ends or raises")
+        raise AssertionError("an attempt ends or raises")
+
+    @contextmanager
+    def _beginning(self) -> Iterator[Run]:
+        colour = _beside_loop.get() or self._colour()
+        token = _running.set(Run(self, _running.get(), colour, time.monotonic() + self.timeout))
+        try:
+            yield cast(Run, _running.get())
         finally:
             _running.reset(token)
+
+    @contextmanager
+    def at_once(self) -> Iterator[Link | None]:
+        """A connection that is at hand for one statement of a thread; None where anything is out of the ordinary.
+
+        What goes wrong is told as it is, and nothing is tried again.
+        """
+        link = None
+        now = time.monotonic()
+        colour = self._blocking
+        if (
+            colour is not None
+            and self._ready
+            and _running.get() is None
+            and _beside_loop.get() is None
+            and not self.clock.stale_at(now)
+            and self._process == os.getpid()
+        ):
+            link = colour.at_hand()
+        if link is None or colour is None:
+            yield None
+            return
+        self._watchdog.watch(link, now + self.timeout)
+        try:
+            yield link
+        except BaseException as error:
+            if not isinstance(error, psycopg.Error):
+                link.close()  # in the middle of an answer
+            raise
+        finally:
+            self._watchdog.done(link)
+            if link.stopped_at is not None:
+                colour.discard(link)
+            else:
+                colour.give_back(link)
 
     async def arun(self, work: Callable[[A], R], argument: A, *, again: bool = True) -> R:
         """Async twin of `run`."""
@@ -156,9 +196,7 @@ class Database:
     def _judge(self, run: Run, error: psycopg.Error, attempt: int, again: bool) -> None:
         """Come back where the work is to be done again, else raise what is to be told."""
         if run.committing:
-            raise CommitUnknownError(
-                f"{self.place} was cut off during a commit", hint="read before you write again"
-            ) from error
+            raise self.cut_off() from error
         left = run.deadline - time.monotonic()
         if is_read_only(error):
             self._drop_connections(run)
@@ -184,9 +222,13 @@ class Database:
         if attempt:
             run.colour.sleep(min(random.random() * 0.005 * attempt, left))  # noqa: S311
 
+    def cut_off(self) -> CommitUnknownError:
+        """The error for a commit whose answer did not come."""
+        return CommitUnknownError(f"{self.place} was cut off during a commit", hint="read before you write again")
+
     def _get_ready(self, run: Run) -> None:
         """See that the tables are there, and know the time."""
-        if self._ready and not self.clock.stale:
+        if self._ready and not self.clock.stale_at(time.monotonic()):
             return
         if not self._ready:
             link = run.colour.connect()
@@ -224,13 +266,13 @@ class Database:
         run = self.current()
         assert run is not None
         assert run.link is not None
-        run.colour.do_many(run.link, self._as_it_is(sql), rows)
+        run.colour.do_many(run.link, self.as_it_is(sql), rows)
 
     def _statement(self, kind: Literal["every", "do"], sql: str, values: Values) -> Any:
         run = self.current()
         if run is None:
             return self.run(lambda _: self._statement(kind, sql, values), None)
-        spelled = self._as_it_is(sql)
+        spelled = self.as_it_is(sql)
         if run.link is not None:
             return getattr(run.colour, kind)(run.link, spelled, values)
         link = self._take(run)
@@ -243,7 +285,7 @@ class Database:
         """The rows of a statement that writes and is its own commit, or a part of the transaction that there is."""
         run = self.current()
         assert run is not None
-        spelled = self._as_it_is(sql)
+        spelled = self.as_it_is(sql)
         if run.link is not None:
             return run.colour.every(run.link, spelled, values)
         link = self._take(run)
@@ -256,12 +298,13 @@ class Database:
                 run.committing = is_lost(error)
                 raise
             run.committing = False
-            self._check_replicated(link)
+            self.check_replicated(link)
             return rows
         finally:
             self._give_back(run, link)
 
-    def _as_it_is(self, sql: str) -> str:
+    def as_it_is(self, sql: str) -> str:
+        """A statement as PostgreSQL takes it."""
         spelled = self._spelled.get(sql)
         if spelled is None:
             spelled = self._spelled[sql] = qualified(sql, self.schema)
@@ -274,7 +317,14 @@ class Database:
         """A block whose statements are one transaction; in one that there is already, a part of that."""
         run = self.current()
         if run is None:
-            raise StoreBusyError("a transaction needs an op around it", hint="run an op of the store")
+            with self._beginning() as run:
+                try:
+                    self._get_ready(run)
+                    with self.transaction(kind):
+                        yield
+                except psycopg.Error as error:
+                    self._judge(run, error, 0, again=False)
+            return
         if run.link is not None:
             if kind == "read":
                 yield
@@ -302,7 +352,7 @@ class Database:
                 self._undo(run, link)
                 raise
             if kind == "write":
-                self._check_replicated(link)
+                self.check_replicated(link)
         finally:
             run.link, run.writes, run.grouped = None, False, False
             self._give_back(run, link)
@@ -330,7 +380,8 @@ class Database:
         with suppress(psycopg.Error):  # the connection is thrown away then, and the server undoes it by itself
             run.colour.do(link, "ROLLBACK")
 
-    def _check_replicated(self, link: Any) -> None:
+    def check_replicated(self, link: Any) -> None:
+        """Raise the `CommitUnknownError` if a connection stopped waiting for a synchronous standby."""
         if link.unreplicated:
             raise CommitUnknownError(
                 f"{self.place} has committed, and no standby said that it has it",
@@ -352,7 +403,7 @@ class Database:
                 if left > _SLICE:
                     continue
                 raise
-            if not has_gone(link):
+            if not link.has_gone():
                 self._watchdog.watch(link, run.deadline)
                 return link
             run.colour.discard(link)
@@ -366,13 +417,7 @@ class Database:
 
     def _drop_connections(self, run: Run) -> None:
         """Let go of all connections that nobody uses: they lead to a server that is not what it was."""
-        colour = run.colour
-        if isinstance(colour, BlockingColour):
-            colour.pool.drain()
-        elif isinstance(colour, AsyncColour):
-            from botwire_postgres.greenlets import wait_for
-
-            wait_for(colour.pool.drain())
+        run.colour.drain()
 
     def _colour(self) -> BlockingColour:
         self._after_fork()

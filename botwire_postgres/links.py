@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import threading
 import time
@@ -18,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import FloatBinaryDumper, Int8BinaryDumper
 from psycopg.types.string import BytesBinaryDumper, StrBinaryDumper
 
-__all__ = ["AsyncLink", "Link", "Watchdog", "connect_arguments", "has_gone"]
+__all__ = ["AsyncLink", "Link", "Watchdog", "connect_arguments"]
 
 _LOOK_EVERY: Final = 0.2  # seconds
 _PATIENCE: Final = 2.0  # seconds from the request to stop to the end of the connection
@@ -33,8 +32,18 @@ class _Watched:
     """When that was done."""
     unreplicated = False
     """Whether it stopped waiting for a synchronous standby: committed here, and maybe nowhere else."""
+    watched_by: Watchdog | None = None
+    pgconn: psycopg.pq.abc.PGconn
+    line: Any = None
+    """Tells whether the server has said something."""
+    names: dict[str, bytes]
+    """The statements that were prepared by hand, by their text."""
     statements: Any = None
     """The cursor of all its statements: one, since to make one takes longer than to use it."""
+
+    def has_gone(self) -> bool:
+        """Whether a connection that nobody uses was closed by the other side: it has something to say, unasked."""
+        return self.pgconn.transaction_status != TransactionStatus.IDLE or bool(self.line.poll(0))
 
     def noticed(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Look at a notice of the server."""
@@ -91,15 +100,6 @@ def connect_arguments(*, for_loop: bool) -> dict[str, Any]:
     }
 
 
-def has_gone(link: Link | AsyncLink) -> bool:
-    """Whether a connection that nobody uses was closed by the other side: it has something to say, unasked."""
-    if link.closed or link.pgconn.transaction_status != TransactionStatus.IDLE:
-        return True
-    poll = select.poll()
-    poll.register(link.pgconn.socket, select.POLLIN)
-    return bool(poll.poll(0))
-
-
 class Watchdog:
     """Stops what takes too long: asks the server to cancel it, and cuts the connection if that does not help.
 
@@ -119,7 +119,8 @@ class Watchdog:
         link.deadline = deadline
         link.stopped_at = None
         link.unreplicated = False
-        if link not in self._links or self._thread is None:
+        if link.watched_by is not self or self._thread is None:
+            link.watched_by = self
             with self._guard:
                 self._links.add(link)
                 self._closed = False

@@ -24,13 +24,13 @@ from botwire_core.stores.tally import counting
 from botwire_postgres.retention import Sweeper
 from botwire_postgres.statements import COLUMNS, MAX_LEVELS, get_from_space, get_many_from_space, set_in_space
 
-__all__ = ["QuickPaths"]
+__all__ = ["VALUE", "Known", "QuickPaths"]
 
 Known = tuple[int, int | None, int, tuple[int, ...]]
 """A namespace: its space, when it expires, how many ancestors it has, and what they bind."""
 
 _KNOWN_KEPT = 20_000
-_VALUE = "codec, gone, value"
+VALUE = "codec, gone, value"
 
 
 class QuickPaths(Sweeper):
@@ -44,11 +44,17 @@ class QuickPaths(Sweeper):
         if known is None:
             return super()._get(op)
         check_key(op.key)
-        found = self._database.every(get_from_space(_VALUE, known[2]), (known[0], op.namespace, op.key, *known[3]))
+        found = self._database.every(get_from_space(VALUE, known[2]), (known[0], op.namespace, op.key, *known[3]))
         if not found:
             self._known.pop(op.namespace, None)
             return super()._get(op)
         codec, gone, value = found[0]
+        return self.standing_value(op, known, codec, gone, value)
+
+    def standing_value(
+        self, op: p.Get, known: Known, codec: int | None, gone: int | None, value: bytes
+    ) -> Value | p.Missing:
+        """The value in the columns that were found, if it stands."""
         if not codec:
             return p.MISSING
         if gone is not None or known[1] is not None:
@@ -172,14 +178,15 @@ class QuickPaths(Sweeper):
         if tally is not None:
             tally.writes += 1
         if version % self.PRUNE_EVERY == 0:
-            self._prune_after(op.namespace, op.key, version)
+            self.prune_after(op, version)
         return version
 
-    def _prune_after(self, namespace: str, key: str, version: int) -> None:
+    def prune_after(self, op: p.Set, version: int) -> None:
+        """Let go of old versions of a key, now that it has come to this one."""
         with self.exclusive():
-            space = self.find(namespace)
+            space = self.find(op.namespace)
             if space is not None:
-                self.prune(space, key, version)
+                self.prune(space, op.key, version)
 
     CONSISTENT: ClassVar[frozenset[type]] = HistoryStoreBase.CONSISTENT - {
         p.GetEntry,

@@ -19,16 +19,17 @@ _COLUMNS: Final = "space, key, revision, version, codec, gone"
 class Sweeper(PostgresTables):
     """Nothing here changes what anybody can see. Namespaces that somebody is writing to are left for another time."""
 
-    _next_sweep: float = 0.0
+    next_sweep: float = 0.0
+    """By the monotonic clock."""
     _swept_expired: tuple[int, int, int] = (0, 0, 0)
     _swept_deleted: tuple[int, int, int] = (0, 0, 0)
 
     def sweep_is_due(self) -> bool:
         """Whether a minute has passed since this process swept last; whoever asks first has to do it."""
         now = time.monotonic()
-        if now < self._next_sweep:
+        if now < self.next_sweep:
             return False
-        self._next_sweep = now + _EVERY
+        self.next_sweep = now + _EVERY
         return True
 
     def sweep(self) -> int:

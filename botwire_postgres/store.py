@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
 
 from botwire_core import protocol as p
 from botwire_core.clock import Clock
 from botwire_core.stores.threads import run_in_thread, to_the_end
+from botwire_postgres.at_once import AT_ONCE, UNDONE, OpsAtOnce
 from botwire_postgres.clock import DatabaseClock
 from botwire_postgres.database import Database
-from botwire_postgres.quick import QuickPaths
 
 __all__ = ["DEFAULT_TIMEOUT", "PostgresStore"]
 
@@ -27,7 +27,7 @@ _READS: Final[frozenset[type]] = frozenset(
 )
 
 
-class PostgresStore(QuickPaths):
+class PostgresStore(OpsAtOnce):
     """The store on PostgreSQL: what was acknowledged is committed, on as many machines as the database makes it.
 
     Args:
@@ -63,6 +63,11 @@ class PostgresStore(QuickPaths):
 
     def run(self, op: p.Op[R]) -> R:
         """Run an op and give its result."""
+        at_once = AT_ONCE.get(type(op))
+        if at_once is not None:
+            done = at_once(self, op)
+            if done is not UNDONE:
+                return cast(R, done)
         runner = self._runners.get(type(op)) or self._late_runner(op)
         result: R = self._database.run(self._sweeping(op, runner), op, again=type(op) not in _STREAMS)
         return result

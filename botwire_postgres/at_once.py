@@ -1,0 +1,112 @@
+"""Get and set from a thread, each in one statement that libpq sends as it is.
+
+They give what the ordinary ways give, and leave everything out of the ordinary to those.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+from psycopg import errors
+
+from botwire_core import protocol as p
+from botwire_core.names import check_key
+from botwire_core.stores.base import expiry
+from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, packed, unpacked
+from botwire_postgres.faults import fault, is_lost
+from botwire_postgres.quick import VALUE, QuickPaths
+from botwire_postgres.statements import get_from_space, set_in_space
+
+__all__ = ["AT_ONCE", "UNDONE", "OpsAtOnce"]
+
+UNDONE: Final = object()
+"""Nothing was done: the op takes the ordinary way."""
+
+
+class OpsAtOnce(QuickPaths):
+    """The two ops that everybody waits for."""
+
+    def get_at_once(self, op: p.Get) -> object:
+        """The value of a get, or `UNDONE`."""
+        known = self._known.get(op.namespace)
+        if known is None or op.at is not None:
+            return UNDONE
+        key = check_key(op.key)
+        with self._database.at_once() as link:
+            if link is None:
+                return UNDONE
+            statement = self._database.as_it_is(get_from_space(VALUE, known[2]))
+            bound = [packed(known[0]), op.namespace.encode(), key.encode(), *map(packed, known[3])]
+            try:
+                found = ask(link, statement, bound, _types_of_get(known[2]))
+            except errors.QueryCanceled as error:
+                raise fault(error, self._database.place) from error
+            except psycopg.Error:
+                return UNDONE
+        if not found.ntuples:
+            self._known.pop(op.namespace, None)
+            return UNDONE
+        codec, gone, value = found.get_value(0, 0), found.get_value(0, 1), found.get_value(0, 2)
+        return self.standing_value(op, known, _unpacked(codec), _unpacked(gone), value or b"")
+
+    def set_at_once(self, op: p.Set) -> object:
+        """The version that a set wrote, or `UNDONE`."""
+        known = self._known.get(op.namespace)
+        if known is None or op.if_version is not None or time.monotonic() >= self.next_sweep:
+            return UNDONE
+        key = check_key(op.key)
+        self._check_payload(op.payload)
+        now = self._now()
+        if known[1] is not None and known[1] <= now:
+            return UNDONE
+        ends = None if op.ttl is None else expiry(now, op.ttl)
+        bound = [
+            *(packed(known[0]), op.namespace.encode(), key.encode(), packed(op.payload.codec)),
+            *(None if ends is None else packed(ends), packed(now)),
+            *(None if op.author is None else op.author.encode(), op.payload.data),
+            *map(packed, known[3]),
+        ]
+        with self._database.at_once() as link:
+            if link is None:
+                return UNDONE
+            statement = self._database.as_it_is(set_in_space(known[2]))
+            try:
+                found = ask(link, statement, bound, _types_of_set(known[2]))
+            except errors.QueryCanceled as error:
+                raise fault(error, self._database.place) from error
+            except psycopg.Error as error:
+                if is_lost(error):
+                    raise self._database.cut_off() from error
+                return UNDONE  # the server said that it is undone
+            self._database.check_replicated(link)
+        if not found.ntuples:
+            self._known.pop(op.namespace, None)
+            return UNDONE
+        version = unpacked(found.get_value(0, 0) or b"")
+        if version % self.PRUNE_EVERY == 0:
+            self._database.run(lambda _: self.prune_after(op, version), None)
+        return version
+
+
+def _unpacked(column: bytes | None) -> int | None:
+    return None if column is None else unpacked(column)
+
+
+@lru_cache
+def _types_of_get(ancestors: int) -> list[int]:
+    return [INTEGER, TEXT, TEXT, *[INTEGER] * (2 * ancestors)]
+
+
+@lru_cache
+def _types_of_set(ancestors: int) -> list[int]:
+    return [INTEGER, TEXT, TEXT, INTEGER, INTEGER, INTEGER, TEXT, BYTES, *[INTEGER] * (2 * ancestors)]
+
+
+AT_ONCE: Final[dict[type, Callable[[Any, Any], object]]] = {
+    p.Get: OpsAtOnce.get_at_once,
+    p.Set: OpsAtOnce.set_at_once,
+}
