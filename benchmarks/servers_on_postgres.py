@@ -80,9 +80,7 @@ def started(options: argparse.Namespace) -> Iterator[dict[str, Fleet]]:
                             for number in range(space, KEYS, options.namespaces)
                         }
                     )
-        yield {
-            name: stack.enter_context(fleet(url, count=3 if name == THREE else 1)) for name, url in stores.items()
-        }
+        yield {name: stack.enter_context(fleet(url, count=3 if name == THREE else 1)) for name, url in stores.items()}
 
 
 def loaded(urls: Sequence[str], script: str, folder: Path, options: argparse.Namespace) -> tuple[float, float, float]:
