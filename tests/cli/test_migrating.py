@@ -112,11 +112,18 @@ def test_a_server_can_be_either_side(botwire: Botwire, here: str, tmp_path: Path
     assert names(tmp_path) == ["a", "a-fork", "b", "c", "d"]
 
 
-def test_no_password_is_shown(botwire: Botwire, here: str) -> None:
-    secret = "http://user:opensesame@127.0.0.1:1/?key=opensesame"
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "http://user:opensesame@127.0.0.1:1/?key=opensesame",
+        "postgresql://user:opensesame@127.0.0.1:1/memory?password=opensesame&pool=none",
+    ],
+)
+def test_no_password_is_shown(botwire: Botwire, here: str, secret: str) -> None:
     for arguments in ((HERE, secret), (secret, THERE), (HERE, secret, "--json"), (secret, THERE, "--json")):
         result = botwire("migrate", *arguments)
         assert result.code in (2, 3)
+        assert result.err
         assert "opensesame" not in result.out + result.err
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import apsw
 import pytest
@@ -20,6 +20,7 @@ from contracts.tiny import TinyStore
 from core.lives import live
 
 from botwire_core import protocol as p
+from botwire_core.connect import connect
 from botwire_core.errors import (
     ConflictError,
     InvalidValueError,
@@ -53,23 +54,34 @@ DAY = 86400.0
 
 
 class Place:
-    """Where the stores of a test are: opened empty, by their number."""
+    """Where the stores of a test are: each is empty when it is opened."""
 
-    def __init__(self, kind: str, folder: Path, clock: ManualClock) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, folder: Path, clock: ManualClock, fresh_schema: Callable[..., str] | None) -> None:
         self.keeps_holes = kind != "memory"
+        self._kind = kind
         self._folder = folder
         self._clock = clock
+        self._fresh_schema = fresh_schema
         self._opened: list[Any] = []
 
     def open(self) -> Any:
-        if self.kind == "memory":
-            self._opened.append(DictStore(clock=self._clock))
-        else:
-            path = self._folder / f"{self.kind}-{len(self._opened)}.db"
-            # The clock of the machine stands still where the manual one does, so that sweeps are not held back.
-            self._opened.append(SqliteStore(path, clock=self._clock, monotonic=self._clock, durability="normal"))
+        self._opened.append(self._open())
         return self._opened[-1]
+
+    def _open(self) -> Any:
+        if self._kind == "memory":
+            return DictStore(clock=self._clock)
+        if self._fresh_schema is not None:
+            from botwire_postgres.url import open_url  # here, since the other stores are tested without the extra
+
+            return open_url(self._fresh_schema(), clock=self._clock)
+        path = self._folder / f"{self._kind}-{len(self._opened)}.db"
+        # The clock of the machine stands still where the manual one does, so that sweeps are not held back.
+        return SqliteStore(path, clock=self._clock, monotonic=self._clock, durability="normal")
+
+    def seeds(self, count: int) -> range:
+        """As many lives as a test is to have, and fewer where each takes its time."""
+        return range(count if self._fresh_schema is None else max(1, count // 4))
 
     def close(self) -> None:
         for store in self._opened:
@@ -78,14 +90,15 @@ class Place:
 
 @pytest.fixture
 def sources(tmp_path: Path, clock: ManualClock) -> Iterator[Place]:
-    place = Place("source", tmp_path, clock)
+    place = Place("source", tmp_path, clock, None)
     yield place
     place.close()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
 def targets(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Place]:
-    place = Place(request.param, tmp_path, clock)
+    fresh_schema = request.getfixturevalue("fresh_schema") if request.param == "postgres" else None
+    place = Place(request.param, tmp_path, clock, fresh_schema)
     yield place
     place.close()
 
@@ -109,7 +122,7 @@ def outcomes(made: Migration) -> dict[str, str]:
 
 
 def sweep(store: Any) -> None:
-    if isinstance(store, SqliteStore):
+    if not isinstance(store, DictStore):
         store.sweep()
 
 
@@ -125,7 +138,7 @@ def whole(store: Store, name: str) -> bytes:
 def test_every_moment_of_random_stores_comes_over(
     sources: Place, targets: Place, clock: ManualClock, scale: Callable[[int], int]
 ) -> None:
-    for seed in range(scale(60)):
+    for seed in targets.seeds(scale(60)):
         source, target = sources.open(), targets.open()
         live(source, clock, seed, forgets=targets.keeps_holes, sweep=source.sweep if targets.keeps_holes else None)
         apart = {info.name for info in source.run(p.ListNamespaces()) if info.parent is None and info.forked_at}
@@ -148,7 +161,7 @@ def test_every_moment_of_random_stores_comes_over(
 def test_time_that_passes_between_two_runs_makes_no_difference(
     sources: Place, targets: Place, clock: ManualClock, scale: Callable[[int], int]
 ) -> None:
-    for seed in range(scale(100)):
+    for seed in targets.seeds(scale(100)):
         source, target = sources.open(), targets.open()
         live(source, clock, 1000 + seed, steps=80, forgets=targets.keeps_holes)
         migrate(source, target, clock=clock)
@@ -180,6 +193,23 @@ def test_versions_revisions_and_log_numbers_go_on_where_they_were(source: Any, t
     assert list(there.entries()) == list(here.entries())
     assert there.history("c")[0].author == "ann"
     assert there.diff(Memory("fork", store=target)) == here.diff(Memory("fork", store=source))
+
+
+def test_what_was_carried_comes_back_as_it_was(
+    sources: Place, targets: Place, clock: ManualClock, scale: Callable[[int], int]
+) -> None:
+    for seed in targets.seeds(scale(30)):
+        source, target, back = sources.open(), targets.open(), sources.open()
+        live(source, clock, 4000 + seed, forgets=targets.keeps_holes)
+        migrate(source, target, clock=clock)
+        made = migrate(target, back, clock=clock)
+        assert set(outcomes(made).values()) == {"copied"}
+        assert outcomes(migrate(source, back, clock=clock)).keys() == outcomes(made).keys()
+        for store in (source, back):
+            store.sweep()
+        for name in names(source):
+            before, after = picture(Space(source.run, name)), picture(Space(back.run, name))
+            assert after[:5] == before[:5], (seed, name)
 
 
 def test_the_digest_is_that_of_the_file_which_a_full_export_writes(
@@ -403,6 +433,24 @@ def test_a_value_that_changes_on_the_targets_disk_is_noticed_by_the_next_run(
         migrate(source, SqliteStore(path, clock=clock), clock=clock)
 
 
+def test_a_value_that_changes_in_the_database_is_noticed_by_the_next_run(
+    source: Any, postgres: Any, fresh_schema: Callable[..., str], clock: ManualClock
+) -> None:
+    from botwire_postgres.url import open_url
+
+    Memory("base", store=source).set_many({f"k{number}": f"value {number}" for number in range(10)})
+    url = fresh_schema()
+    target = open_url(url, clock=clock)
+    migrate(source, target, clock=clock)
+    versions = f"{parse_qs(urlsplit(url).query)['schema'][0]}.versions"
+    assert outcomes(migrate(source, target, clock=clock)) == {"base": "same"}
+    postgres.execute(f"UPDATE {versions} SET value = convert_to('\"value 8\"', 'UTF8') WHERE key = 'k7'")
+    assert Memory("base", store=target).get("k7") == "value 8"
+    with pytest.raises(ConflictError, match="'base' differs in line 9, revision 1 of 'base'"):
+        migrate(source, target, clock=clock)
+    target.close()
+
+
 def test_what_time_does_not_take_is_missed_wherever_it_stood(
     sources: Place, clock: ManualClock, scale: Callable[[int], int]
 ) -> None:
@@ -447,7 +495,7 @@ def at_phase(clock: ManualClock, phase: str, seconds: float) -> Callable[[Progre
 def test_time_that_passes_at_any_moment_of_a_run_makes_no_difference(
     sources: Place, targets: Place, clock: ManualClock, scale: Callable[[int], int]
 ) -> None:
-    for seed in range(scale(200)):
+    for seed in targets.seeds(scale(200)):
         source, target = sources.open(), targets.open()
         dice = random.Random(seed)
         live(source, clock, 3000 + seed, steps=80, forgets=targets.keeps_holes)
@@ -592,18 +640,20 @@ def test_a_run_that_breaks_at_any_part_is_finished_by_the_next(source: Any, cloc
             assert whole(target, name) == whole(source, name)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_run_that_is_killed_leaves_whole_families_and_is_finished_by_the_next(
-    sources: Place, tmp_path: Path, clock: ManualClock, scale: Callable[[int], int]
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, scale: Callable[[int], int]
 ) -> None:
-    source = SqliteStore(tmp_path / "from.db")
+    here = f"sqlite:///{tmp_path / 'from.db'}"
+    source = connect(here)
     for name in ("a", "b", "c"):
-        memory = Memory(name, store=source)
+        memory = Memory(name, here)
         memory.set_many({f"{number:05}": "x" * 50 for number in range(2500)})
         memory.fork(f"{name}-fork").set("k", 1)
     code = """
 import sys
+from botwire_core.connect import connect
 from botwire_core.migrating import migrate
-from botwire_core.stores.sqlite import SqliteStore
 left = int(sys.argv[3])
 def progress(now):
     global left
@@ -611,27 +661,26 @@ def progress(now):
     if left == 0:
         print("ready", flush=True)
         sys.stdin.read()
-migrate(SqliteStore(sys.argv[1]), SqliteStore(sys.argv[2]), progress=progress)
+migrate(connect(sys.argv[1]), connect(sys.argv[2]), progress=progress)
 """
     steps = range(1, 33)
     for step in [steps[number * len(steps) // scale(30)] for number in range(scale(30))]:
-        path = tmp_path / f"to-{step}.db"
+        file = f"sqlite:///{tmp_path / f'to-{step}.db'}"
+        there = file if kind == "sqlite" else request.getfixturevalue("fresh_schema")()
         with subprocess.Popen(
-            [sys.executable, "-c", code, source.path, path, str(step)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+            [sys.executable, "-c", code, here, there, str(step)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n", step
             child.send_signal(signal.SIGKILL)
-        target = SqliteStore(path)
-        there = names(target)
-        assert there in ([], ["a", "a-fork"], ["a", "a-fork", "b", "b-fork"], names(source)), step
+        target = connect(there)
+        left = names(target)
+        assert left in ([], ["a", "a-fork"], ["a", "a-fork", "b", "b-fork"], names(source)), step
         made = migrate(source, target)
-        assert outcomes(made) == {name: "same" if name in there else "copied" for name in "abc"}
+        assert outcomes(made) == {name: "same" if name in left else "copied" for name in "abc"}
         assert [whole(target, name) for name in "abc"] == [whole(source, name) for name in "abc"]
-        assert target.health().integrity == "ok"
+        if isinstance(target, SqliteStore):
+            assert target.health().integrity == "ok"
         target.close()
     source.close()
 
