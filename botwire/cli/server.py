@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from botwire.cli.arguments import leave_command_line
 from botwire.cli.options import Url
 from botwire.cli.text import visible
 from botwire_core.errors import MissingExtraError
@@ -76,6 +77,7 @@ def serve(
     log_namespaces: Annotated[bool, typer.Option("--log-namespaces", help="With the namespace in each line.")] = False,
 ) -> None:
     """Serve a store over HTTP until SIGTERM or Ctrl-C; what has begun is ended first."""
+    leave_command_line(url)
     limits = {"writes_per_day": writes_per_day, "bytes": max_bytes, "forks": max_forks, "value_bytes": max_value_bytes}
     config = _load("config:ServerConfig")(
         host=host,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -132,6 +134,23 @@ def test_forks_and_appends_through_other_servers_count_against_the_same_root(
         fork.append("log", 5, 6)
     assert store.run(GetUsage("root")).writes_today == 7
     assert third.read("log") == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process cannot be replaced")
+@pytest.mark.parametrize("option", ["--store={}", "--url {}"])
+def test_a_password_that_is_given_as_an_argument_is_gone_from_the_command_line_before_anybody_is_served(
+    store_url: str, option: str
+) -> None:
+    command = [sys.executable, "-m", "botwire", "serve", "--port", "0", *option.format(store_url).split()]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "listening on" in process.stderr.readline()
+            assert psutil.Process(process.pid).cmdline() == [*command[:6]]
+        finally:
+            process.terminate()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
 def test_the_password_of_the_database_is_nowhere_to_be_read(servers: Fleet, store: Store, token: str) -> None:
