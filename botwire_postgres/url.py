@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from botwire_core.clock import Clock
 from botwire_core.errors import UnknownStoreError
@@ -30,7 +30,8 @@ def open_url(
     parts = urlsplit(url)
     given = parse_qsl(parts.query, keep_blank_values=True)
     ours = {**_OURS, **{name: value for name, value in given if name in _OURS}}
-    rest = urlencode([(name, value) for name, value in given if name not in _OURS])
+    # libpq takes a plus for what it is.
+    rest = urlencode([(name, value) for name, value in given if name not in _OURS], quote_via=quote)
     if not ours["pool"].isdecimal() or not 1 <= int(ours["pool"]) <= 1000:
         raise UnknownStoreError(f"pool={ours['pool']} is no number of connections", hint="use 1 to 1000")
     if ours["prepared"] not in ("auto", "on", "off"):
