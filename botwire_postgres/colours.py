@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -214,6 +215,7 @@ class AsyncColour(Colour):
             **_POOL,  # type: ignore[arg-type]
         )
         self._opened = False
+        self._links: WeakSet[AsyncLink] = WeakSet()
 
     def connect(self) -> AsyncLink:
         link = wait_for(AsyncLink.connect(self._conninfo, **connect_arguments(for_loop=True)))
@@ -222,6 +224,7 @@ class AsyncColour(Colour):
 
     async def _configure(self, link: AsyncLink) -> None:
         _set_up(link, self._prepared)
+        self._links.add(link)
         if self._prepared is None:
             await link.statements.execute(_WHO_ANSWERS)
             _judge_pooler(link, (await link.statements.fetchone())[0])
@@ -259,6 +262,11 @@ class AsyncColour(Colour):
 
     def pool_is_full(self) -> bool:
         return _is_full(self.pool.get_stats(), self._size)
+
+    def abandon(self) -> None:
+        """Close all connections from outside of the event loop, which has ended."""
+        for link in list(self._links):
+            link.pgconn.finish()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -184,8 +184,7 @@ class Database:
         self._after_fork()
         colour = self._loops.get(loop)
         if colour is None:
-            for other in [one for one in self._loops if one.is_closed()]:
-                del self._loops[other]
+            self._leave_loops(asyncio.AbstractEventLoop.is_closed)
             colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self._prepared)
         token = _beside_loop.set(colour)
         try:
@@ -432,9 +431,15 @@ class Database:
             self._blocking, self._loops, self._watchdog = None, WeakKeyDictionary(), Watchdog()
             self._process = os.getpid()
 
+    def _leave_loops(self, has_ended: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
+        """Close the connections of event loops that do so themselves no more."""
+        for loop in [one for one in self._loops if has_ended(one)]:
+            self._loops.pop(loop).abandon()
+
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads, and of event loops that do not run."""
         self._after_fork()
+        self._leave_loops(lambda loop: not loop.is_running())
         colour, self._blocking = self._blocking, None
         if colour is not None:
             colour.close()

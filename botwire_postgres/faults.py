@@ -29,6 +29,7 @@ _COLLISIONS: Final = (
 _REFUSED: Final = {
     "28": ("refuses the user or password", "check user and password of the URL"),
     "3D": ("has no such database", "create it: createdb NAME"),
+    "53300": ("has no room for another connection", "raise its max_connections, or lower pool= of the URLs"),
     "42501": ("does not let this user do that", "GRANT CREATE ON DATABASE, or make the schema for it"),
 }
 

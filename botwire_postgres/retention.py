@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, TypeAlias
 
 from botwire_core.stores.rows import TOMBSTONE
 from botwire_core.stores.spaces import Space
@@ -13,7 +13,10 @@ __all__ = ["Sweeper"]
 
 _EVERY: Final = 60.0  # seconds
 _AT_ONCE: Final = 64
-_COLUMNS: Final = "space, key, revision, version, codec, gone"
+_Ended: TypeAlias = tuple[int, str, int, int, int, int, int]
+_Place: TypeAlias = tuple[int, int, int, int]
+_START: Final[_Place] = (0, 0, 0, 0)
+_COLUMNS: Final = "space, key, revision, version, codec, gone, place"
 
 
 class Sweeper(PostgresTables):
@@ -21,8 +24,8 @@ class Sweeper(PostgresTables):
 
     next_sweep: float = 0.0
     """By the monotonic clock."""
-    _swept_expired: tuple[int, int, int] = (0, 0, 0)
-    _swept_deleted: tuple[int, int, int] = (0, 0, 0)
+    _swept_expired: _Place = _START
+    _swept_deleted: _Place = _START
 
     def sweep_is_due(self) -> bool:
         """Whether a minute has passed since this process swept last; whoever asks first has to do it."""
@@ -38,11 +41,11 @@ class Sweeper(PostgresTables):
 
     def _sweep_all(self) -> int:
         total = 0
-        self._swept_expired = self._swept_deleted = (0, 0, 0)
+        self._swept_expired = self._swept_deleted = _START
         while True:
             went = self.sweep_some(1000)
             total += went
-            if not went and self._swept_expired == self._swept_deleted == (0, 0, 0):
+            if not went and self._swept_expired == self._swept_deleted == _START:
                 return total
 
     def sweep_some(self, limit: int = _AT_ONCE) -> int:
@@ -57,7 +60,7 @@ class Sweeper(PostgresTables):
             now = self._now()
             rows = self._next_ended(now, limit)
             free = self._lock_free({row[0] for row in rows})
-            for space, key, revision, version, codec, gone in rows:
+            for space, key, revision, version, codec, gone, _ in rows:
                 if space not in free:
                     continue
                 if codec != TOMBSTONE:
@@ -88,22 +91,22 @@ class Sweeper(PostgresTables):
             self.discard(Space(id, name, 0, self.lineage(id), 0, 0))
         return len(forks) + self.execute("DELETE FROM snapshots WHERE expires <= ?1", (now,))
 
-    def _next_ended(self, now: int, limit: int) -> list[tuple[int, str, int, int, int, int]]:
+    def _next_ended(self, now: int, limit: int) -> list[_Ended]:
         """The next rows that have expired, and the next that mark deletes, by the time of their end."""
         expired = self.every(
-            f"SELECT {_COLUMNS} FROM versions WHERE gone > 0 AND (gone, space, revision) > (?1, ?2, ?3) AND gone <= ?4"
-            " ORDER BY gone, space, revision LIMIT ?5",
+            f"SELECT {_COLUMNS} FROM versions WHERE gone > 0 AND (gone, space, revision, place) > (?1, ?2, ?3, ?4)"
+            " AND gone <= ?5 ORDER BY gone, space, revision, place LIMIT ?6",
             (*self._swept_expired, now, limit),
         )
-        self._swept_expired = _place(expired[-1]) if len(expired) == limit else (0, 0, 0)
+        self._swept_expired = _place(expired[-1]) if len(expired) == limit else _START
         deleted = self.every(
-            f"SELECT {_COLUMNS} FROM versions WHERE gone < 0 AND (gone, space, revision) < (?1, ?2, ?3)"
-            " ORDER BY gone DESC, space DESC, revision DESC LIMIT ?4",
+            f"SELECT {_COLUMNS} FROM versions WHERE gone < 0 AND (gone, space, revision, place) < (?1, ?2, ?3, ?4)"
+            " ORDER BY gone DESC, space DESC, revision DESC, place DESC LIMIT ?5",
             (*self._swept_deleted, limit),
         )
-        self._swept_deleted = _place(deleted[-1]) if len(deleted) == limit else (0, 0, 0)
+        self._swept_deleted = _place(deleted[-1]) if len(deleted) == limit else _START
         return expired + deleted
 
 
-def _place(row: tuple[int, str, int, int, int, int]) -> tuple[int, int, int]:
-    return row[5], row[0], row[2]
+def _place(row: _Ended) -> _Place:
+    return row[5], row[0], row[2], row[6]

@@ -75,7 +75,19 @@ class PostgresTables(SqlRetention):
 
     def find(self, name: str) -> Space | None:
         self._lock([name])
-        return super().find(name)
+        space = super().find(name)
+        run = self._database.current()
+        while space is not None and run is not None and run.writes and name not in run.locked:
+            self._lock([name])  # somebody has made it since it was looked for
+            space = super().find(name)
+        return space
+
+    def create(self, name: str, parent: Level | None, expires: int | None) -> Space:
+        space = super().create(name, parent, expires)
+        run = self._database.current()
+        assert run is not None
+        run.locked.add(name)  # nobody else sees it yet
+        return space
 
     def _lock(self, names: Iterable[str]) -> None:
         """Lock the records of names in a transaction that writes, all of them in one order."""
@@ -83,11 +95,28 @@ class PostgresTables(SqlRetention):
         if run is None or not run.writes:
             return
         unlocked = sorted(set(names) - run.locked)
+        found: list[Any] = []
         if len(unlocked) == 1:
-            self.every("SELECT id FROM spaces WHERE name = ?1 FOR UPDATE", (unlocked[0],))
+            found = self.every("SELECT name FROM spaces WHERE name = ?1 FOR UPDATE", (unlocked[0],))
         elif unlocked:
-            self.every("SELECT id FROM spaces WHERE name = ANY(?1) ORDER BY name FOR UPDATE", (unlocked,))
-        run.locked.update(unlocked)
+            found = self.every("SELECT name FROM spaces WHERE name = ANY(?1) ORDER BY name FOR UPDATE", (unlocked,))
+        run.locked.update(name for (name,) in found)
+
+    def _lock_spaces(self, ids: list[int]) -> None:
+        """Lock the records of spaces, those without a name too, in one order."""
+        self.every("SELECT id FROM spaces WHERE id = ANY(?1) ORDER BY id FOR UPDATE", (ids,))
+
+    def check_kept(self, view: View, prefix: str = "") -> None:
+        run = self._database.current()
+        if run is not None and run.writes:
+            # What is found to be kept is about to be protected, in an ancestor that somebody else may prune meanwhile.
+            self._lock_spaces([view[0].space])
+        super().check_kept(view, prefix)
+
+    def discard(self, space: Space) -> None:
+        # Two last forks of one space that go at once would each take the other one for there still.
+        self._lock_spaces([level.space for level in space.lineage])
+        super().discard(space)
 
     def _reached_from(self, space: Space) -> list[Space]:
         # A fork that is made while we wait for a lock belongs to them too.
@@ -97,7 +126,7 @@ class PostgresTables(SqlRetention):
             ids = sorted(one.id for one in reached)
             if ids == known:
                 return reached
-            self.every("SELECT id FROM spaces WHERE id = ANY(?1) ORDER BY id FOR UPDATE", (ids,))
+            self._lock_spaces(ids)
             known = ids
 
     # --- writing ------------------------------------------------------------------------------------------------
