@@ -1,0 +1,168 @@
+"""The connections of one database: for threads and for each event loop, and what has to be so before they are used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolTimeout
+
+from botwire_postgres.clock import DatabaseClock
+from botwire_postgres.colours import AsyncColour, BlockingColour, Colour
+from botwire_postgres.links import Link, Watchdog
+from botwire_postgres.runs import Run
+from botwire_postgres.schema import check_schema_name, ensure_schema
+
+__all__ = ["Connections"]
+
+_SLICE: Final = 1.0  # seconds of waiting for a connection, after which it is looked at why there is none
+_TIME: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+_SETTINGS: Final = {
+    "application_name": "botwire",
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
+
+
+class Connections:
+    """Connections of one process; a forked child has none of its parent's."""
+
+    def __init__(
+        self, conninfo: str, *, schema: str, timeout: float, pool_size: int, prepared: bool | None, clock: DatabaseClock
+    ) -> None:
+        self.schema = check_schema_name(schema)
+        self.timeout = timeout
+        self.clock = clock
+        given: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+        # Also where the URL says otherwise: a standby shows commits in another order, and late.
+        self._conninfo = make_conninfo(
+            **{
+                **_SETTINGS,
+                "tcp_user_timeout": str(round(timeout * 1000)),
+                **given,
+                "target_session_attrs": "read-write",
+            }
+        )
+        self.place = f"{given.get('host', 'localhost')}/{given.get('dbname', '')}"
+        self._pool_size = pool_size
+        self.prepared = prepared
+        self.ready = False
+        self.watchdog = Watchdog()
+        self._process = os.getpid()
+        self._blocking: BlockingColour | None = None
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncColour] = WeakKeyDictionary()
+        self._left_to_parent: list[object] = []
+
+    def get_ready(self, run: Run) -> None:
+        """See that the tables are there, and know the time."""
+        if self.ready and not self.clock.stale_at(time.monotonic()):
+            return
+        if not self.ready:
+            link = run.colour.connect()
+            try:
+                self.watchdog.watch(link, run.deadline)
+                ensure_schema(
+                    self.schema,
+                    lambda sql, values: run.colour.every(link, sql, values),
+                    lambda sql: run.colour.do(link, sql),
+                )
+                self.clock.measure(lambda: run.colour.every(link, _TIME, ())[0][0])
+            finally:
+                self.watchdog.done(link)
+                link.pgconn.finish()
+            self.ready = True
+            return
+        link = self.take(run)
+        try:
+            self.clock.measure(lambda: run.colour.every(link, _TIME, ())[0][0])
+        finally:
+            self.give_back(run.colour, link)
+
+    def take(self, run: Run) -> Any:
+        """A connection that is watched until the deadline of an op.
+
+        Raises:
+            psycopg.Error: there is none, and why.
+        """
+        while True:
+            left = run.deadline - time.monotonic()
+            try:
+                link = run.colour.take(max(0.01, min(_SLICE, left)))
+            except PoolTimeout:
+                if left > _SLICE and run.colour.pool_is_full():
+                    continue
+                if not run.colour.pool_is_full():
+                    run.colour.connect().pgconn.finish()  # to learn what is in the way
+                if left > _SLICE:
+                    continue
+                raise
+            if not link.has_gone():
+                self.watchdog.watch(link, run.deadline)
+                return link
+            run.colour.discard(link)
+
+    def give_back(self, colour: Colour, link: Any) -> None:
+        """Return it."""
+        self.watchdog.done(link)
+        if link.stopped_at is not None:
+            colour.discard(link)  # what was to stop this one must not stop the next
+        else:
+            colour.give_back(link)
+
+    def blocking(self) -> BlockingColour:
+        """The connections of threads."""
+        self.after_fork()
+        if self._blocking is None:
+            self._blocking = BlockingColour(self._conninfo, self._pool_size, self.prepared)
+        return self._blocking
+
+    def after_fork(self) -> None:
+        """Leave the connections of a parent to it: in a forked child there are none."""
+        if self._process != os.getpid():
+            self._left_to_parent += [self._blocking, self._loops, self.watchdog]
+            self._blocking, self._loops, self.watchdog = None, WeakKeyDictionary(), Watchdog()
+            self._process = os.getpid()
+
+    def beside(self, loop: asyncio.AbstractEventLoop) -> AsyncColour:
+        """The connections of an event loop."""
+        self.after_fork()
+        colour = self._loops.get(loop)
+        if colour is None:
+            self._leave_loops(asyncio.AbstractEventLoop.is_closed)
+            colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self.prepared)
+        return colour
+
+    def at_hand(self) -> Link | None:
+        """The connection that a thread used last, if nobody has it."""
+        colour = self._blocking
+        return None if colour is None or self._process != os.getpid() else colour.at_hand()
+
+    def _leave_loops(self, has_ended: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
+        """Close the connections of event loops that do so themselves no more."""
+        for loop in [one for one in self._loops if has_ended(one)]:
+            self._loops.pop(loop).abandon()
+
+    def close(self) -> None:
+        """Close the connections of all threads, and of event loops that do not run."""
+        self.after_fork()
+        self._leave_loops(lambda loop: not loop.is_running())
+        colour, self._blocking = self._blocking, None
+        if colour is not None:
+            colour.close()
+        if not self._loops:
+            self.watchdog.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop, and those of all threads."""
+        self.after_fork()
+        colour = self._loops.pop(asyncio.get_running_loop(), None)
+        if colour is not None:
+            await colour.close()
+        await asyncio.to_thread(self.close)
