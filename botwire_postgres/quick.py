@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
+import psycopg
 from psycopg import errors
 
 from botwire_core import codec as values
 from botwire_core import protocol as p
 from botwire_core.arguments import check_limit
 from botwire_core.codec import JSON, Value
+from botwire_core.errors import BotWireError
 from botwire_core.names import check_key, check_namespace, check_prefix
 from botwire_core.results import Entry
 from botwire_core.stores.base import expiry
@@ -174,19 +176,26 @@ class QuickPaths(Sweeper):
         if not found:
             self._known.pop(op.namespace, None)
             return cast(int, self._write_op(op))
-        version = cast(int, found[0][0])
+        version, revision, created, updated = found[0]
+        run = self._database.current()
+        if run is not None:
+            run.written = Row(op.key, version, revision, op.payload.codec, b"", created, updated, expires, op.author)
         if tally is not None:
             tally.writes += 1
         if version % self.PRUNE_EVERY == 0:
             self.prune_after(op, version)
-        return version
+        return cast(int, version)
 
     def prune_after(self, op: p.Set, version: int) -> None:
-        """Let go of old versions of a key, now that it has come to this one."""
-        with self.exclusive():
-            space = self.find(op.namespace)
-            if space is not None:
-                self.prune(space, op.key, version)
+        """Let go of old versions of a key, now that it has come to this one; another time, if that cannot be now."""
+        try:
+            with self.exclusive():
+                space = self.find(op.namespace)
+                if space is not None:
+                    self.prune(space, op.key, version)
+        except (psycopg.Error, BotWireError):
+            if self.grouping():
+                raise  # it has undone the set too
 
     CONSISTENT: ClassVar[frozenset[type]] = HistoryStoreBase.CONSISTENT - {
         p.GetEntry,

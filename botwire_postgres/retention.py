@@ -87,9 +87,13 @@ class Sweeper(PostgresTables):
             " FOR UPDATE SKIP LOCKED",
             (now,),
         )
+        went = 0
         for id, name in forks:
-            self.discard(Space(id, name, 0, self.lineage(id), 0, 0))
-        return len(forks) + self.execute("DELETE FROM snapshots WHERE expires <= ?1", (now,))
+            lineage = self.lineage(id)
+            if len(self._lock_free({level.space for level in lineage})) == len(lineage):
+                self.discard(Space(id, name, 0, lineage, 0, 0))
+                went += 1
+        return went + self.execute("DELETE FROM snapshots WHERE expires <= ?1", (now,))
 
     def _next_ended(self, now: int, limit: int) -> list[_Ended]:
         """The next rows that have expired, and the next that mark deletes, by the time of their end."""

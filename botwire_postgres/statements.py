@@ -84,21 +84,22 @@ def get_many_from_space(ancestors: int) -> str:
 def set_in_space(ancestors: int) -> str:
     """A set in one statement, of a key (?3) in a space (?1) with so many ancestors (from ?9), that has its name (?2).
 
-    It locks the record of the space, and gives the version that it wrote; no row where the name has gone. If somebody
-    else held the lock, it does not see what was written meanwhile: then its revision is taken, which is an error.
+    It locks the record of the space, and gives the version, revision and times that it wrote; no row where the name
+    has gone. If somebody else held the lock, it does not see what was written meanwhile: then its revision is taken,
+    which is an error.
     """
     found = _first_of(_FOUND, "?3", 9, ancestors)
     return (
         "INSERT INTO versions"
         " (space, revision, place, key, version, codec, gone, created, updated, author, value, previous)"
-        " SELECT s.id, greatest(l.revision, s.head, s.forked_at) + 1, 0, ?3, coalesce(v.version, s.floor) + 1,"
+        " SELECT s.id, greatest(l.revision, s.head, s.forked_at, s.pruned) + 1, 0, ?3, coalesce(v.version, s.floor) + 1,"
         " ?4::bigint, ?5::bigint, CASE WHEN v.version IS NULL OR v.codec = 0 OR v.gone <= ?6"
         " THEN greatest(?6, l.updated, s.created) ELSE v.created END, greatest(?6, l.updated, s.created), ?7::text,"
         " ?8::bytea, CASE WHEN v.space = s.id THEN v.revision ELSE 0 END"
-        " FROM (SELECT id, head, forked_at, floor, created FROM spaces WHERE id = ?1 AND name = ?2 FOR UPDATE) AS s"
+        " FROM (SELECT id, head, forked_at, floor, pruned, created FROM spaces WHERE id = ?1 AND name = ?2 FOR UPDATE) AS s"
         " LEFT JOIN LATERAL (SELECT revision, updated FROM versions WHERE space = s.id"
         " ORDER BY revision DESC, place DESC LIMIT 1) l ON true"
-        f" LEFT JOIN LATERAL ({found}) v ON true RETURNING version"
+        f" LEFT JOIN LATERAL ({found}) v ON true RETURNING version, revision, created, updated"
     )
 
 

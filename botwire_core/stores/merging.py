@@ -47,10 +47,11 @@ class MergeOps(HistoryPrimitives):
             raise InvalidValueError(f"keys: {op.keys!r} is not a glob", hint='use "*" for all keys')
         check_prefix(op.keys)
         with self.exclusive():
-            source = self.find(op.other)
+            # In the order of names: two merges of the same namespaces never wait for each other.
+            found = {name: self.find(name) for name in sorted({op.namespace, op.other})}
+            source, target = found[op.other], found[op.namespace]
             if source is None:
                 raise InvalidValueError(f"there is no namespace {op.other!r}", hint="check its name")
-            target = self.find(op.namespace)
             if target is None and not op.dry_run:
                 target = self.create(op.namespace, None, None)
             theirs = source.view(op.other_at)

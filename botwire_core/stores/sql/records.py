@@ -161,6 +161,7 @@ class SqlRecords(HistoryStoreBase):
             if needed is not None:
                 break
             self.execute("DELETE FROM log_floors WHERE space = ?1", (last,))
+            self.execute("DELETE FROM merges WHERE source = ?1", (last,))  # of a moment before its forks
             self.execute("DELETE FROM spaces WHERE id = ?1", (last,))
             last = parent
 
