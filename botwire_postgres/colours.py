@@ -6,11 +6,14 @@ What is done is written once, as calls that wait (see `greenlets`); the few thin
 from __future__ import annotations
 
 import asyncio
+import math
 import select
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
@@ -34,7 +37,11 @@ _POOL: Final = {
     "reconnect_timeout": _TRY_AGAIN,
     "num_workers": 2,
 }
-_WHO_ANSWERS: Final = "SELECT pg_backend_pid()"
+# Who answers; and where that is no pooler, nobody shall wait longer for a process that is stopped in a transaction.
+_GREETING: Final = (
+    "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = $1"
+    " THEN set_config('idle_in_transaction_session_timeout', $2, false) END"
+)
 _WAITING_FOR_EACH: Final = 100
 """Callers that may wait for each connection of a pool; more are refused at once."""
 
@@ -100,8 +107,12 @@ class Colour(ABC):
         """Close all connections that nobody uses, and the others when they are returned."""
 
     @abstractmethod
-    def connect(self) -> Any:
-        """A connection beside the pool."""
+    def connect(self, seconds: float) -> Any:
+        """A connection beside the pool, made within so many seconds: psycopg bounds each attempt, and not all of them.
+
+        Raises:
+            psycopg.OperationalError: there is none.
+        """
 
     @abstractmethod
     def discard(self, link: Any) -> None:
@@ -131,11 +142,12 @@ class Colour(ABC):
 class BlockingColour(Colour):
     """From threads."""
 
-    def __init__(self, conninfo: str, size: int, prepared: bool | None) -> None:
+    def __init__(self, conninfo: str, size: int, prepared: bool | None, idle: float) -> None:
         super().__init__()
         self._conninfo = conninfo
         self._size = size
         self._prepared = prepared
+        self._idle = idle
         self.pool: ConnectionPool[Link] = ConnectionPool(
             conninfo,
             connection_class=Link,
@@ -147,16 +159,28 @@ class BlockingColour(Colour):
         )
         self.pool.open()
 
-    def connect(self) -> Link:
-        link = Link.connect(self._conninfo, **connect_arguments(for_loop=False))
-        self._configure(link)
-        return link
+    def connect(self, seconds: float) -> Link:
+        made: Future[Link] = Future()
+        threading.Thread(target=self._connect, args=(made,), name="botwire-connect", daemon=True).start()
+        try:
+            return made.result(max(seconds, 0.01))
+        except TimeoutError:
+            made.add_done_callback(_close_late)
+            raise _too_late() from None
+
+    def _connect(self, made: Future[Link]) -> None:
+        try:
+            link = Link.connect(self._conninfo, **connect_arguments(for_loop=False))
+            self._configure(link)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            made.set_exception(error)
+        else:
+            made.set_result(link)
 
     def _configure(self, link: Link) -> None:
         _set_up(link, self._prepared)
-        if self._prepared is None:
-            link.statements.execute(_WHO_ANSWERS)
-            _judge_pooler(link, link.statements.fetchone()[0])
+        link.statements.execute(_GREETING, _greeting(link, self._idle))
+        _judge_pooler(link, self._prepared, link.statements.fetchone()[0])
 
     def _from_pool(self, timeout: float) -> Link:
         return self.pool.getconn(timeout)
@@ -200,11 +224,12 @@ class BlockingColour(Colour):
 class AsyncColour(Colour):
     """From one event loop, by `greenlets.run_beside_loop`."""
 
-    def __init__(self, conninfo: str, size: int, prepared: bool | None) -> None:
+    def __init__(self, conninfo: str, size: int, prepared: bool | None, idle: float) -> None:
         super().__init__()
         self._conninfo = conninfo
         self._size = size
         self._prepared = prepared
+        self._idle = idle
         self.pool: AsyncConnectionPool[AsyncLink] = AsyncConnectionPool(
             conninfo,
             connection_class=AsyncLink,
@@ -217,17 +242,22 @@ class AsyncColour(Colour):
         self._opened = False
         self._links: WeakSet[AsyncLink] = WeakSet()
 
-    def connect(self) -> AsyncLink:
-        link = wait_for(AsyncLink.connect(self._conninfo, **connect_arguments(for_loop=True)))
-        wait_for(self._configure(link))
+    def connect(self, seconds: float) -> AsyncLink:
+        try:
+            return wait_for(asyncio.wait_for(self._connect(), max(seconds, 0.01)))
+        except TimeoutError:
+            raise _too_late() from None
+
+    async def _connect(self) -> AsyncLink:
+        link = await AsyncLink.connect(self._conninfo, **connect_arguments(for_loop=True))
+        await self._configure(link)
         return link
 
     async def _configure(self, link: AsyncLink) -> None:
         _set_up(link, self._prepared)
         self._links.add(link)
-        if self._prepared is None:
-            await link.statements.execute(_WHO_ANSWERS)
-            _judge_pooler(link, (await link.statements.fetchone())[0])
+        await link.statements.execute(_GREETING, _greeting(link, self._idle))
+        _judge_pooler(link, self._prepared, (await link.statements.fetchone())[0])
 
     def _from_pool(self, timeout: float) -> AsyncLink:
         if not self._opened:
@@ -290,9 +320,22 @@ def _set_up(link: Link | AsyncLink, prepared: bool | None) -> None:
     link.add_notice_handler(link.noticed)
 
 
-def _judge_pooler(link: Link | AsyncLink, answered_by: int) -> None:
+def _too_late() -> psycopg.Error:
+    return psycopg.errors.ConnectionTimeout("no connection was made in time")
+
+
+def _close_late(made: Future[Link]) -> None:
+    if made.exception() is None:
+        made.result().pgconn.finish()
+
+
+def _greeting(link: Link | AsyncLink, idle: float) -> Values:
+    return link.info.backend_pid, f"{math.ceil(idle * 1000)}ms"
+
+
+def _judge_pooler(link: Link | AsyncLink, prepared: bool | None, answered_by: int) -> None:
     """Prepare no statements where a pooler gives each transaction to another connection, which does not know them."""
-    if answered_by != link.info.backend_pid:
+    if prepared is None and answered_by != link.info.backend_pid:
         link.prepare_threshold = None
 
 

@@ -65,7 +65,7 @@ class Connections:
         if self.ready and not self.clock.stale_at(time.monotonic()):
             return
         if not self.ready:
-            link = run.colour.connect()
+            link = run.colour.connect(run.deadline - time.monotonic())
             try:
                 self.watchdog.watch(link, run.deadline)
                 ensure_schema(
@@ -99,7 +99,7 @@ class Connections:
                 if left > _SLICE and run.colour.pool_is_full():
                     continue
                 if not run.colour.pool_is_full():
-                    run.colour.connect().pgconn.finish()  # to learn what is in the way
+                    run.colour.connect(left).pgconn.finish()  # to learn what is in the way
                 if left > _SLICE:
                     continue
                 raise
@@ -120,7 +120,7 @@ class Connections:
         """The connections of threads."""
         self.after_fork()
         if self._blocking is None:
-            self._blocking = BlockingColour(self._conninfo, self._pool_size, self.prepared)
+            self._blocking = BlockingColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
         return self._blocking
 
     def after_fork(self) -> None:
@@ -136,7 +136,7 @@ class Connections:
         colour = self._loops.get(loop)
         if colour is None:
             self._leave_loops(asyncio.AbstractEventLoop.is_closed)
-            colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self.prepared)
+            colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
         return colour
 
     def at_hand(self) -> Link | None:

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import PoolTimeout
 
 from botwire_core.errors import BotWireError, CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
@@ -129,7 +128,7 @@ class Database(Connections):
             run.colour.drain()
         elif isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName) and self.ready:
             self.ready = False  # somebody dropped the schema: it is made anew
-        elif not (collided(error) or is_lost(error) or is_read_only(error)) or isinstance(error, PoolTimeout):
+        elif not (collided(error) or is_lost(error) or is_read_only(error)):
             raise fault(error, self.place) from error
         if collided(error):
             self._pause_after_collision(run, attempt, again, error)

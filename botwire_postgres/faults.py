@@ -43,7 +43,8 @@ def is_lost(error: psycopg.Error) -> bool:
     """Whether the connection is gone, or could not be made."""
     state = error.sqlstate
     if state is None:
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        ours = isinstance(error, PoolTimeout | TooManyRequests)
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not ours
     return state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05", "25P03", "53300")
 
 

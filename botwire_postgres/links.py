@@ -147,11 +147,12 @@ class Watchdog:
         while not self._closed:
             self._busy.wait()
             time.sleep(_LOOK_EVERY)
+            self._busy.clear()  # before the look: whoever begins meanwhile is seen by it, or sets this again
             with self._guard:
                 links = list(self._links)
             if not any(link.deadline is not None for link in links):
-                self._busy.clear()
                 continue
+            self._busy.set()
             now = time.monotonic()
             for link in links:
                 if link.deadline is not None and now > link.deadline:
