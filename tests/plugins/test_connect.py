@@ -148,5 +148,4 @@ def test_an_unknown_scheme_is_refused_without_the_rest_of_the_url() -> None:
 
 
 def test_a_scheme_is_the_same_in_capitals() -> None:
-    with pytest.raises(UnknownStoreError, match="no store for postgresql: URLs yet"):
-        Memory("x", "POSTGRESQL://memory.example.com").get("k")
+    assert type(connect("POSTGRESQL://127.0.0.1:1/x")).__name__ == "PostgresStore"

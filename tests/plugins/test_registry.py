@@ -30,7 +30,11 @@ SHIPPED = [
     PluginStatus("langgraph", "botwire", "langgraph: store, checkpointer, cache", "ready"),
     PluginStatus("autogen", "botwire", "autogen: memory, cache, context, tools, save_team, load_team", "ready"),
     PluginStatus(
-        "crewai", "botwire", "crewai: tools, flow_persistence, install", "missing", "botwire[crewai]",
+        "crewai",
+        "botwire",
+        "crewai: tools, flow_persistence, install",
+        "missing",
+        "botwire[crewai]",
         "crewai is not installed",
     ),
     PluginStatus("humanloop", "botwire", "humanloop: instrument, prompt_scope, scoped", "ready"),
@@ -41,6 +45,7 @@ SHIPPED = [
         "mlflow", "botwire", "mlflow: evaluate, load_prompt", "missing", "botwire[mlflow]", "mlflow is not installed"
     ),
     PluginStatus("opentelemetry", "botwire", "opentelemetry: arm, disarm, outgoing", "ready"),
+    PluginStatus("postgres", "botwire", "postgresql:", "ready"),
 ]
 STORE = """
     from botwire_core.stores.dict import DictStore
@@ -312,17 +317,27 @@ def test_the_allow_list_is_names_between_commas(environ: dict[str, str], allowed
 
 def test_an_unknown_scheme_names_those_that_are_known(site: Site) -> None:
     site.install("acme", store("acme"))
-    known = r"nothing opens 'redis' URLs \(known are acme:, http:, https:, memory:, sqlite:\)"
+    known = r"nothing opens 'redis' URLs \(known are acme:, http:, https:, memory:, postgresql:, sqlite:\)"
     with pytest.raises(UnknownStoreError, match=known):
         Registry().open_store("redis", "redis://:secret@host")
 
 
-@pytest.mark.parametrize("scheme", ["postgresql"])
-def test_a_store_of_a_later_version_is_said_to_be_one_and_may_be_a_plugin_until_then(site: Site, scheme: str) -> None:
-    with pytest.raises(UnknownStoreError, match=f"this version of BotWire has no store for {scheme}: URLs yet"):
-        Registry().open_store(scheme, f"{scheme}://host/x")
-    site.install("acme", store(scheme))
-    assert Registry().open_store(scheme, f"{scheme}://host/x")
+def test_a_shipped_store_needs_what_its_extra_brings() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from botwire import Memory
+Memory("a", "postgresql://x/y").get("k")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (
+        "MissingExtraError: a store for postgresql: URLs needs psycopg: pip install 'botwire[postgres]'" in run.stderr
+    )
+
+
+def test_an_installed_plugin_cannot_take_over_the_urls_of_a_shipped_one(site: Site) -> None:
+    site.install("acme", store("postgresql"))
+    assert type(Registry().open_store("postgresql", "postgresql://host/x")).__name__ == "PostgresStore"
 
 
 def test_an_unknown_adapter_is_an_error_that_says_where_to_look() -> None:
