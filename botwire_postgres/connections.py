@@ -135,7 +135,7 @@ class Connections:
         self.after_fork()
         colour = self._loops.get(loop)
         if colour is None:
-            self._leave_loops(asyncio.AbstractEventLoop.is_closed)
+            self._leave_loops(lambda loop: loop.is_closed())
             colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
         return colour
 

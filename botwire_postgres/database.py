@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from botwire_core.errors import BotWireError, CommitUnknownError, StoreBusyError
+from botwire_core.errors import CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
 from botwire_postgres.colours import Values
 from botwire_postgres.connections import Connections
@@ -261,14 +261,15 @@ class Database(Connections):
         run.colour.do(run.link, "SAVEPOINT part")
         try:
             yield
-        except (BotWireError, psycopg.DataError) as error:
+        except Exception as error:
+            if isinstance(error, psycopg.Error | StaleRead) and not isinstance(error, psycopg.DataError):
+                raise  # of the connection, or of a collision: the affair of all that is done together
             run.locked, run.places = locked, places  # the locks of a part go with it
             run.colour.do(run.link, "ROLLBACK TO SAVEPOINT part")
             run.colour.do(run.link, "RELEASE SAVEPOINT part")
             if isinstance(error, psycopg.DataError):
                 raise fault(error, self.place) from error
             raise
-        # What else the server says, of a connection or of a collision, is the affair of all that is done together.
         run.colour.do(run.link, "RELEASE SAVEPOINT part")
 
     @staticmethod

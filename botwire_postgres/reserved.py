@@ -82,7 +82,7 @@ class TableRows(ReservedRows):
 
     def first_after(self, after: str) -> Row | None:
         found = self._store.one(
-            f"SELECT {_COLUMNS} FROM reserved WHERE namespace = ?1 AND key > ?2 ORDER BY key LIMIT 1",
+            f"SELECT {_COLUMNS} FROM reserved WHERE namespace = ?1 AND key > ?2 AND codec > 0 ORDER BY key LIMIT 1",
             (self._namespace, after),
         )
         return None if found is None else _row(found)
