@@ -115,6 +115,14 @@ class Outcome:
 
     result: Any = None
     error: BotWireError | None = None
+    row: Row | None = field(default_factory=lambda: None, repr=False)
+    """What a `Set` has written, if the store knows it without looking, perhaps without its value; not compared."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and (self.result, self.error) == (other.result, other.error)
+
+    def __hash__(self) -> int:
+        return hash((self.result, self.error))
 
 
 @record

@@ -145,6 +145,7 @@ class PostgresTables(SqlRetention):
                 old.append(row)
         run.places[space.id, revision] = place
         if made:
+            run.written = row
             self.do_many(INSERT, made)
         for row in old:
             self.prune(space, row.key, row.version)
@@ -173,6 +174,10 @@ class PostgresTables(SqlRetention):
             " ORDER BY revision DESC, place DESC LIMIT 1)) WHERE id = ?1",
             (space,),
         )
+
+    def just_written(self) -> Row | None:
+        run = self._database.current()
+        return None if run is None else run.written
 
     def after_purge(self) -> None:
         for table in ("VACUUM versions", "VACUUM reserved"):

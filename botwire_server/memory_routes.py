@@ -73,7 +73,7 @@ async def _put(service: Service, request: Request, namespace: str, key: str) -> 
     if outcome.error is not None:
         raise outcome.error
     version = outcome.result
-    row = await _written(service, namespace, key, version)
+    row = outcome.row or await _written(service, namespace, key, version)
     return (
         200,
         [*JSON_HEADERS, (b"etag", b'"%d"' % version), *headers],

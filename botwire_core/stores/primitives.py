@@ -45,6 +45,10 @@ class HistoryPrimitives(StoreBase):
     def grouping(self) -> bool:
         """Whether the caller is in a `grouped` block that still stands: a part can have brought all of it down."""
 
+    def just_written(self) -> Row | None:
+        """The row that the last `Set` of a group wrote, if it is known without looking; perhaps without its value."""
+        return None
+
     @abstractmethod
     def consistent(self) -> AbstractContextManager[None]:
         """A block whose reads all see one moment."""

@@ -89,7 +89,7 @@ class _Group:
         outcomes = []
         for op in request.ops:
             try:
-                outcomes.append(Outcome(self._run(op, request)))
+                outcomes.append(self._done(op, request))
             except BotWireError as error:
                 self._go_on(error)
                 outcomes.append(Outcome(error=error))
@@ -102,7 +102,7 @@ class _Group:
             nonlocal place
             outcomes = []
             for place, op in enumerate(request.ops):  # noqa: B007 - it tells where it ended
-                outcomes.append(Outcome(self._run(op, request)))
+                outcomes.append(self._done(op, request))
             return outcomes
 
         try:
@@ -115,6 +115,10 @@ class _Group:
         except BotWireError as error:
             self._go_on(error)
             return Reply((Outcome(error=error),), undone_by=place)
+
+    def _done(self, op: Op[Any], request: Request) -> Outcome:
+        result = self._run(op, request)
+        return Outcome(result, row=self._store.just_written()) if type(op) is p.Set else Outcome(result)
 
     def _run(self, op: Op[Any], request: Request) -> Any:
         kind = type(op)
