@@ -60,8 +60,8 @@ def ask(link: Link, sql: str, values: Sequence[bytes | None], types: Sequence[in
         if not connection.is_busy():
             break
     result = connection.get_result()
-    while connection.get_result() is not None:
-        pass
+    while (later := connection.get_result()) is not None:
+        result = later  # the rows come before the commit, and this is what became of it
     if result is None:
         raise psycopg.OperationalError("the connection is lost")
     if result.status != _TUPLES:

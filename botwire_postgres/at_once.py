@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import psycopg
 from psycopg import errors
 
 from botwire_core import protocol as p
+from botwire_core.errors import BotWireError
 from botwire_core.names import check_key
 from botwire_core.stores.base import expiry
 from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, packed, unpacked
@@ -88,7 +90,8 @@ class OpsAtOnce(QuickPaths):
             return UNDONE
         version = unpacked(found.get_value(0, 0) or b"")
         if version % self.PRUNE_EVERY == 0:
-            self._database.run(lambda _: self.prune_after(op, version), None)
+            with suppress(BotWireError):  # the set is done, and a later one comes to the same
+                self._database.run(lambda _: self.prune_after(op, version), None)
         return version
 
 

@@ -44,7 +44,9 @@ def is_lost(error: psycopg.Error) -> bool:
     state = error.sqlstate
     if state is None:
         ours = isinstance(error, PoolTimeout | TooManyRequests)
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not ours
+        # The bare class: libpq says it by itself, where a result was due.
+        bare = type(error) is psycopg.DatabaseError
+        return (bare or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)) and not ours
     return state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05", "25P03", "53300")
 
 
