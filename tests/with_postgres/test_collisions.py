@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from with_postgres.installation import until
 from with_postgres.servers import Database
+from with_postgres.sessions import lock_of, other_session, schema_of, somebody_waits
 
 from botwire_core.codec import encode
 from botwire_core.errors import StoreBusyError
@@ -44,28 +43,6 @@ CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON {schema}.versions
 def write(request: pytest.FixtureRequest) -> Op[Any]:
     """An op that sets `key` to 2."""
     return WRITES[request.param]
-
-
-@contextmanager
-def other_session(postgres: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of somebody else's, in a transaction; it is never the one that has to give way."""
-    with psycopg.connect(postgres.server.addresses[1], dbname=postgres.name) as session:
-        session.execute("SET deadlock_timeout = '1min'")
-        session.commit()
-        yield session
-
-
-def schema_of(url: str) -> str:
-    return url.rpartition("schema=")[2].partition("&")[0]
-
-
-def waits(postgres: Database) -> bool:
-    """Whether a session waits for a lock in this database."""
-    return bool(
-        postgres.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-    )
 
 
 def warmed(run: Run, url: str, timeout: float = 20.0) -> Store:
@@ -114,7 +91,7 @@ def test_p5_a_statement_that_cannot_be_serialized_is_done_again(
     with other_session(postgres) as other:
         other.execute(f"UPDATE {schema_of(url)}.spaces SET keep_versions = 99 WHERE name = 'space'")
         written = begin(run, store, WRITES["a statement"])
-        until(lambda: waits(postgres), "the store waits for the other one")
+        until(lambda: somebody_waits(postgres), "the store waits for the other one")
         other.commit()
         assert written.result(20) == 3
     assert run(store, Get("space", "key")) == 2
@@ -128,12 +105,11 @@ def test_p5_a_deadlock_with_somebody_else_is_solved_by_doing_ours_again(
     names = ("a", "b")
     group = Serve(tuple(Request((Append(name, "log", (ONE,)),)) for name in names))
     run(store, group)
-    lock = f"SELECT 1 FROM {schema_of(url)}.spaces WHERE name = %s FOR UPDATE"
     with other_session(postgres) as other:
-        other.execute(lock, ["b"])
+        other.execute(lock_of(url, "b"))
         written = begin(run, store, group)
-        until(lambda: waits(postgres), "the store waits for the other one")
-        other.execute(lock, ["a"])  # which the store has: it gives way, and this goes on
+        until(lambda: somebody_waits(postgres), "the store waits for the other one")
+        other.execute(lock_of(url, "a"))  # which the store has: it gives way, and this goes on
         other.commit()
         assert [reply.outcomes[0].error for reply in written.result(20)] == [None, None]
     for name in names:
@@ -147,7 +123,7 @@ def test_p5_a_set_that_is_done_stays_done_whatever_is_in_the_way_of_letting_old_
 ) -> None:
     store = warmed(run, url := fresh_schema(), timeout=0.5)
     with other_session(postgres) as other:
-        other.execute(f"SELECT 1 FROM {schema_of(url)}.versions FOR UPDATE")  # the first two, which go when there are 80
+        other.execute(f"SELECT 1 FROM {schema_of(url)}.versions FOR UPDATE")  # the first two, which go at 80
         waited = []
         for version in range(3, 82):
             began = time.monotonic()
