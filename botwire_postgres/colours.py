@@ -6,6 +6,7 @@ What is done is written once, as calls that wait (see `greenlets`); the few thin
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import select
 import threading
@@ -42,6 +43,8 @@ _GREETING: Final = (
     "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = $1"
     " THEN set_config('idle_in_transaction_session_timeout', $2, false) END"
 )
+# What the pool meets is raised where it matters; to those who ask for the log of psycopg it goes on.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 _WAITING_FOR_EACH: Final = 100
 """Callers that may wait for each connection of a pool; more are refused at once."""
 

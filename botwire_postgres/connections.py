@@ -21,6 +21,7 @@ from botwire_postgres.schema import check_schema_name, ensure_schema
 __all__ = ["Connections"]
 
 _SLICE: Final = 1.0  # seconds of waiting for a connection, after which it is looked at why there is none
+_FIRST_SLICE: Final = 0.2  # seconds; there may be a mistake in the URL
 _TIME: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 _SETTINGS: Final = {
     "application_name": "botwire",
@@ -64,26 +65,18 @@ class Connections:
         """See that the tables are there, and know the time."""
         if self.ready and not self.clock.stale_at(time.monotonic()):
             return
-        if not self.ready:
-            link = run.colour.connect(run.deadline - time.monotonic())
-            try:
-                self.watchdog.watch(link, run.deadline)
+        link = self.take(run)
+        try:
+            if not self.ready:
                 ensure_schema(
                     self.schema,
                     lambda sql, values: run.colour.every(link, sql, values),
                     lambda sql: run.colour.do(link, sql),
                 )
-                self.clock.measure(lambda: run.colour.every(link, _TIME, ())[0][0])
-            finally:
-                self.watchdog.done(link)
-                link.pgconn.finish()
-            self.ready = True
-            return
-        link = self.take(run)
-        try:
             self.clock.measure(lambda: run.colour.every(link, _TIME, ())[0][0])
         finally:
             self.give_back(run.colour, link)
+        self.ready = True
 
     def take(self, run: Run) -> Any:
         """A connection that is watched until the deadline of an op.
@@ -91,16 +84,17 @@ class Connections:
         Raises:
             psycopg.Error: there is none, and why.
         """
+        piece = _SLICE if self.ready else _FIRST_SLICE
         while True:
             left = run.deadline - time.monotonic()
             try:
-                link = run.colour.take(max(0.01, min(_SLICE, left)))
+                link = run.colour.take(max(0.01, min(piece, left)))
             except PoolTimeout:
-                if left > _SLICE and run.colour.pool_is_full():
+                if left > piece and run.colour.pool_is_full():
                     continue
                 if not run.colour.pool_is_full():
                     run.colour.connect(left).pgconn.finish()  # to learn what is in the way
-                if left > _SLICE:
+                if left > piece:
                     continue
                 raise
             if not link.has_gone():

@@ -112,7 +112,7 @@ class Watchdog:
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
-        self._closed = False
+        self._end = threading.Event()
 
     def watch(self, link: Link | AsyncLink, deadline: float) -> None:
         """Stop what a connection does once a moment of the monotonic clock has come."""
@@ -123,7 +123,7 @@ class Watchdog:
             link.watched_by = self
             with self._guard:
                 self._links.add(link)
-                self._closed = False
+                self._end.clear()
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._look, name="botwire-watchdog", daemon=True)
                     self._thread.start()
@@ -138,15 +138,17 @@ class Watchdog:
     def close(self) -> None:
         """End the thread."""
         with self._guard:
-            thread, self._thread, self._closed = self._thread, None, True
+            thread, self._thread = self._thread, None
+        self._end.set()
         self._busy.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(_PATIENCE)
 
     def _look(self) -> None:
-        while not self._closed:
+        while True:
             self._busy.wait()
-            time.sleep(_LOOK_EVERY)
+            if self._end.wait(_LOOK_EVERY):
+                return
             self._busy.clear()  # before the look: whoever begins meanwhile is seen by it, or sets this again
             with self._guard:
                 links = list(self._links)
