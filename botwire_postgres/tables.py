@@ -259,6 +259,13 @@ class PostgresTables(SqlRetention):
         )
         return {key for (key,) in found}
 
+    def count_changed(self, spaces: list[Space]) -> dict[int, int]:
+        found = self.every(
+            "SELECT space, count(DISTINCT key) FROM versions WHERE space = ANY(?1) GROUP BY space",
+            ([space.id for space in spaces],),
+        )
+        return dict(found)
+
     def count_rows(self, space: int, since: int) -> int:
         found = self.one(
             # By the time of their end, since a sweep makes what has expired look like a delete.

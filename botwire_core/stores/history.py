@@ -164,10 +164,11 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
     def _list_namespaces(self, op: p.ListNamespaces) -> list[NamespaceInfo]:
         spaces = [space for space in self.find_all(check_prefix(op.prefix)) if not is_reserved(space.name or "")]
         names = {space.id: space.name for space in (self.find_all("") if op.prefix else spaces)}
+        changed = self.count_changed(spaces)
         return [
             space.info(
                 names.get(space.lineage[1].space) if len(space.lineage) > 1 else None,
-                len(self.level_keys(space.lineage[0], 0)),
+                changed.get(space.id, 0),
             )
             for space in spaces
         ]

@@ -231,6 +231,10 @@ class HistoryPrimitives(StoreBase):
             tally.add(self.newest_row, space, rows)
         self.insert(space, rows, revision)
 
+    def count_changed(self, spaces: list[Space]) -> dict[int, int]:
+        """How many keys were written in each of some spaces, by its id; what it inherited does not count."""
+        return {space.id: len(self.level_keys(space.lineage[0], 0)) for space in spaces}
+
     def sizes(self, space: Space) -> Iterator[tuple[str, int, int | None, int]]:
         """Key, revision, expiry and bytes of each row that a space keeps, by key and revision; a delete has none."""
         rows = sorted(self.level_rows(Level(space.id), 0), key=lambda row: (row.key, row.revision))

@@ -27,6 +27,7 @@ from botwire_core.wire.results import result_from_json, result_to_json
 
 __all__ = ["Replays", "forget_answers", "namespaces_of"]
 
+_FORGOTTEN_AT_ONCE: Final = 1000
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
 _DIGEST: Final = slice(1, 33)
 
@@ -131,6 +132,8 @@ def forget_answers(store: HistoryPrimitives, reached: Collection[str]) -> None:
     That the requests were done is kept: they are not done again.
     """
     rows = store.reserved(REPLAYS)
+    while rows.forget_expired(_FORGOTTEN_AT_ONCE):
+        pass  # what has expired is not found any more, and may still be on the disk
     told: dict[str, Row] = {}
     references: list[str] = []
     for namespace in _kept_namespaces(rows):
