@@ -1,21 +1,27 @@
-"""Two stores on one file, as two processes have them, with what each remembers of it."""
+"""Two stores on one file or database, as two processes have them, with what each remembers of it."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from botwire_core.protocol import Op
-from botwire_core.stores.sqlite import SqliteStore
+from botwire_core.store import Store
 
 R = TypeVar("R")
+
+
+class Sweeping(Store, Protocol):
+    """A store that takes off the disk what nobody can see any more."""
+
+    def sweep(self) -> int: ...
 
 
 class Alternating:
     """Runs every op on the other one of two stores than the op before."""
 
-    def __init__(self, opened: Callable[[], SqliteStore]) -> None:
+    def __init__(self, opened: Callable[[], Sweeping]) -> None:
         self.stores = [opened(), opened()]
         self.features, self.limits = self.stores[0].features, self.stores[0].limits
         self._turns = itertools.cycle(self.stores)
@@ -28,9 +34,6 @@ class Alternating:
 
     def sweep(self) -> int:
         return next(self._turns).sweep()
-
-    def integrity(self) -> str:
-        return next(self._turns).health().integrity
 
     def close(self) -> None:
         next(self._turns).close()
