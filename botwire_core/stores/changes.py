@@ -160,11 +160,13 @@ class ChangeOps(HistoryPrimitives):
             spaces = self._reached_from(space)
             keys, versions = self.erase(spaces, op.target)
             ancestors = set()
+            standing = []
             for reached in spaces:
                 # What an ancestor outside still holds would come to light again: it is hidden, and named.
                 current = self.find(reached.name) if reached.name else None
                 if current is None:
                     continue
+                standing.append(reached.name or "")
                 draft = self.draft(op.namespace, current)
                 for row in list(self.newest_rows(current.lineage, op.target, None, False)):
                     # What is not live may still have a version below those that were erased.
@@ -178,15 +180,15 @@ class ChangeOps(HistoryPrimitives):
                         }
                 if draft.rows:
                     self.insert(current, draft.rows.values(), current.head + 1)
-            names = {one.id: one.name or "" for one in self.find_all("")}
+            names = {self.name_of(one) or f"(dropped, id {one})" for one in ancestors}
             self.forget_answers({one.name for one in spaces if one.name})
         if not self.grouping():
             self.after_purge()
         return PurgeResult(
             sorted(keys),
             versions,
-            sorted(names[one.id] for one in spaces if one.id in names),
-            sorted(names.get(one) or f"(dropped, id {one})" for one in ancestors),
+            sorted(standing),
+            sorted(names),
             [*self.NOT_PURGED],
         )
 

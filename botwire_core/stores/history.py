@@ -158,12 +158,16 @@ class HistoryStoreBase(ChangeOps, MergeOps, FamilyOps):
                 self.check_kept(view)
             # A moment before this namespace was forked belongs to its ancestor: that is the true parent.
             start = view[0]
-        parent = {one.id: one.name for one in ([space] if start.space == space.id else self.find_all(""))}
-        return self.create(name, start, expires).info(parent.get(start.space), 0)
+        parent = space.name if start.space == space.id else self.name_of(start.space)
+        return self.create(name, start, expires).info(parent, 0)
 
     def _list_namespaces(self, op: p.ListNamespaces) -> list[NamespaceInfo]:
         spaces = [space for space in self.find_all(check_prefix(op.prefix)) if not is_reserved(space.name or "")]
-        names = {space.id: space.name for space in (self.find_all("") if op.prefix else spaces)}
+        names = {space.id: space.name for space in spaces}
+        for space in spaces:
+            for above in space.lineage[1:2]:
+                if above.space not in names:
+                    names[above.space] = self.name_of(above.space)
         changed = self.count_changed(spaces)
         return [
             space.info(

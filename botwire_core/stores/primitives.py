@@ -224,6 +224,11 @@ class HistoryPrimitives(StoreBase):
         """
         raise NotImplementedError
 
+    def name_of(self, id: int) -> str | None:
+        """The name of the space with an id, None where it was dropped, or has expired."""
+        space = self.space_of(id)
+        return None if space is None or (space.expires is not None and space.expires <= self._now()) else space.name
+
     def keep(self, space: Space, rows: Collection[Row], revision: int) -> None:
         """Store what a draft made as a revision of a space, and count it where somebody counts."""
         tally = counting.get()
