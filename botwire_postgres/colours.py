@@ -59,6 +59,7 @@ class Colour(ABC):
     def __init__(self) -> None:
         self._at_hand: deque[Any] = deque()
         self._waiting = 0
+        self._closed = False
 
     def at_hand(self) -> Any:
         """The connection that was used last, if nobody has it and it still stands; else None."""
@@ -86,7 +87,7 @@ class Colour(ABC):
 
     def give_back(self, link: Any) -> None:
         """Return it; a broken one is thrown away."""
-        if self._at_hand or link.pgconn.transaction_status != TransactionStatus.IDLE:
+        if self._closed or self._at_hand or link.pgconn.transaction_status != TransactionStatus.IDLE:
             self._to_pool(link)
             return
         self._at_hand.append(link)
@@ -219,7 +220,8 @@ class BlockingColour(Colour):
         return _is_full(self.pool.get_stats(), self._size)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those in use, when they are returned."""
+        self._closed = True
         self.let_go()
         self.pool.close()
 
@@ -302,7 +304,8 @@ class AsyncColour(Colour):
             link.pgconn.finish()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those in use, when they are returned."""
+        self._closed = True
         while self._at_hand:
             await self.pool.putconn(self._at_hand.pop())
         await self.pool.close()

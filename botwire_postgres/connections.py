@@ -133,10 +133,13 @@ class Connections:
             colour = self._loops[loop] = AsyncColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
         return colour
 
-    def at_hand(self) -> Link | None:
-        """The connection that a thread used last, if nobody has it."""
+    def at_hand(self) -> tuple[BlockingColour, Link] | None:
+        """The connection that a thread used last, if nobody has it, and where it belongs."""
         colour = self._blocking
-        return None if colour is None or self._process != os.getpid() else colour.at_hand()
+        if colour is None or self._process != os.getpid():
+            return None
+        link = colour.at_hand()
+        return None if link is None else (colour, link)
 
     def _leave_loops(self, has_ended: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
         """Close the connections of event loops that do so themselves no more."""

@@ -89,12 +89,13 @@ class Database(Connections):
         What goes wrong is told as it is, and nothing is tried again.
         """
         now = time.monotonic()
-        link = None
+        found = None
         if self.ready and running.get() is None and beside_loop.get() is None and not self.clock.stale_at(now):
-            link = self.at_hand()
-        if link is None:
+            found = self.at_hand()
+        if found is None:
             yield None
             return
+        colour, link = found
         self.watchdog.watch(link, now + self.timeout)
         try:
             yield link
@@ -103,7 +104,7 @@ class Database(Connections):
                 link.close()  # in the middle of an answer
             raise
         finally:
-            self.give_back(self.blocking(), link)
+            self.give_back(colour, link)
 
     async def arun(self, work: Callable[[A], R], argument: A, *, again: bool = True) -> R:
         """Async twin of `run`."""
