@@ -122,7 +122,8 @@ def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool)
 
     Then come the first key, the one where it ends, and the one to go on beyond, as far as there are any.
     """
-    conditions = ["space = ?1", "revision <= ?2"]
+    # Plus nothing: the other index, by revision, would be taken for the better one, and read the whole namespace.
+    conditions = ["space = ?1", "revision + 0 <= ?2"]
     number = 4
     for given, condition in ((start, "key >="), (end, "key <"), (after, "key <" if reverse else "key >")):
         if given:

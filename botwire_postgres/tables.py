@@ -216,7 +216,7 @@ class PostgresTables(SqlRetention):
             space, upto = bounds((level,))
             found = self.one(
                 "SELECT key FROM versions WHERE space = ?1 AND key >= ?2 AND key <= ?3 AND length(key) = ?4"
-                " AND right(key, 19) ~ '^[0-9]+$' AND revision <= ?5 ORDER BY key DESC LIMIT 1",
+                " AND right(key, 19) ~ '^[0-9]+$' AND revision + 0 <= ?5 ORDER BY key DESC LIMIT 1",
                 (space, low, high, len(low), upto),
             )
             if found is not None:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from botwire_core.clock import from_microseconds
 from botwire_core.errors import InvalidValueError, StoreCorruptError
-from botwire_core.names import log_of
+from botwire_core.names import end_of_prefix, log_of
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.history import HistoryStoreBase
 from botwire_core.stores.rows import StaleRead, log_digest
@@ -20,6 +20,8 @@ __all__ = ["HIGHEST", "SqlRecords", "bounds", "damaged", "record_checksum"]
 HIGHEST = 2**62
 """A revision, or a number of rows, that nothing comes to."""
 _LINEAGES_KEPT = 20_000
+_PARENT = 4
+"""The place of the parent among the columns of a space."""
 
 
 class SqlRecords(HistoryStoreBase):
@@ -52,7 +54,7 @@ class SqlRecords(HistoryStoreBase):
         columns = self.one(self.SPACES + " WHERE s.name = ?1", (name,))
         if columns is None:
             return None
-        if columns[0] in self._lineages:
+        if columns[_PARENT] is None or columns[0] in self._lineages:
             space = self._space(columns)
         else:
             with self.consistent():  # a drop takes a space and ancestors with it: look at all or none of them
@@ -64,9 +66,11 @@ class SqlRecords(HistoryStoreBase):
 
     def find_all(self, prefix: str) -> list[Space]:
         now = self._now()
-        rows = self.every(
-            self.SPACES + " WHERE s.name >= ?1 AND substr(s.name, 1, length(?1)) = ?1 ORDER BY s.name", (prefix,)
-        )
+        end = end_of_prefix(prefix) if prefix else None
+        if end is None:
+            rows = self.every(self.SPACES + " WHERE s.name >= ?1 ORDER BY s.name", (prefix,))
+        else:
+            rows = self.every(self.SPACES + " WHERE s.name >= ?1 AND s.name < ?2 ORDER BY s.name", (prefix, end))
         return [space for space in map(self._space, rows) if space.expires is None or space.expires > now]
 
     def descendants(self, space: Space) -> list[Space]:
@@ -202,7 +206,7 @@ class SqlRecords(HistoryStoreBase):
                 id,
                 name,
                 created,
-                self.lineage(id),
+                (Level(id),) if parent is None else self.lineage(id),
                 max(revision or 0, head, forked_at),
                 max(updated or 0, created),
                 expires,
