@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -57,6 +58,7 @@ class Connections:
         self.ready = False
         self.watchdog = Watchdog()
         self._process = os.getpid()
+        self._making = threading.Lock()
         self._blocking: BlockingColour | None = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncColour] = WeakKeyDictionary()
         self._left_to_parent: list[object] = []
@@ -113,15 +115,21 @@ class Connections:
     def blocking(self) -> BlockingColour:
         """The connections of threads."""
         self.after_fork()
-        if self._blocking is None:
-            self._blocking = BlockingColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
-        return self._blocking
+        with self._making:
+            if self._blocking is None:
+                self._blocking = BlockingColour(self._conninfo, self._pool_size, self.prepared, self.timeout)
+            return self._blocking
+
+    def instead_of(self, closed: Colour) -> Colour:
+        """The connections that have taken the place of others, since the store was closed and is used all the same."""
+        return self.beside(asyncio.get_running_loop()) if isinstance(closed, AsyncColour) else self.blocking()
 
     def after_fork(self) -> None:
         """Leave the connections of a parent to it: in a forked child there are none."""
         if self._process != os.getpid():
             self._left_to_parent += [self._blocking, self._loops, self.watchdog]
             self._blocking, self._loops, self.watchdog = None, WeakKeyDictionary(), Watchdog()
+            self._making = threading.Lock()
             self._process = os.getpid()
 
     def beside(self, loop: asyncio.AbstractEventLoop) -> AsyncColour:

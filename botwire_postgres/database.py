@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolClosed
 
 from botwire_core.errors import CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
@@ -119,6 +120,8 @@ class Database(Connections):
         """Come back where the work is to be done again, else raise what is to be told."""
         if run.committing:
             raise self.cut_off() from error
+        if isinstance(error, PoolClosed):
+            run.colour = self.instead_of(run.colour)
         left = run.deadline - time.monotonic()
         if not self.ready:  # it was never there: a wrong address is told soon, and a start waited for a little
             left -= max(0.0, self.timeout - _FIRST_PATIENCE)
