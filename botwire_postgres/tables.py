@@ -11,7 +11,7 @@ import psycopg
 
 from botwire_core.names import LOG_DIGITS, end_of_prefix
 from botwire_core.stores.reserved import ReservedRows
-from botwire_core.stores.rows import TOMBSTONE, Row
+from botwire_core.stores.rows import TOMBSTONE, Row, StaleRead
 from botwire_core.stores.spaces import Level, Space, View
 from botwire_core.stores.sql.records import HIGHEST, bounds
 from botwire_core.stores.sql.retention import SqlRetention
@@ -102,9 +102,9 @@ class PostgresTables(SqlRetention):
             found = self.every("SELECT name FROM spaces WHERE name = ANY(?1) ORDER BY name FOR UPDATE", (unlocked,))
         run.locked.update(name for (name,) in found)
 
-    def _lock_spaces(self, ids: list[int]) -> None:
-        """Lock the records of spaces, those without a name too, in one order."""
-        self.every("SELECT id FROM spaces WHERE id = ANY(?1) ORDER BY id FOR UPDATE", (ids,))
+    def _lock_spaces(self, ids: list[int]) -> set[int]:
+        """Lock the records of spaces, those without a name too, in one order, and give those that are there."""
+        return {id for (id,) in self.every("SELECT id FROM spaces WHERE id = ANY(?1) ORDER BY id FOR UPDATE", (ids,))}
 
     def check_kept(self, view: View, prefix: str = "") -> None:
         run = self._database.current()
@@ -115,7 +115,8 @@ class PostgresTables(SqlRetention):
 
     def discard(self, space: Space) -> None:
         # Two last forks of one space that go at once would each take the other one for there still.
-        self._lock_spaces([level.space for level in space.lineage])
+        if space.id not in self._lock_spaces([level.space for level in space.lineage]):
+            raise StaleRead(space.name or "")  # it had expired, and somebody else has discarded it
         super().discard(space)
 
     def _reached_from(self, space: Space) -> list[Space]:
