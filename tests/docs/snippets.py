@@ -26,7 +26,7 @@ from pathlib import Path
 
 __all__ = ["APART", "EXTRAS", "Block", "blocks", "run"]
 
-EXTRAS = frozenset({"autogen", "humanloop", "langchain", "langgraph", "opentelemetry", "server"})
+EXTRAS = frozenset({"autogen", "humanloop", "langchain", "langgraph", "opentelemetry", "postgres", "server"})
 APART = frozenset({"crewai", "langfuse", "mlflow"})
 """Extras that are large, or that others do not bear; their blocks run in environments of their own, in .ci/run."""
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from house.tree import ROOT, shown
@@ -22,10 +24,23 @@ def needs_running(page: Path) -> bool:
     )
 
 
+def surroundings(page: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a page: what libpq looks at leads to the database of the tests, where a block needs one."""
+    if not any("postgres" in block.marks for block in snippets.blocks(page)):
+        return dict(os.environ)
+    database = urlsplit(request.getfixturevalue("postgres").url)
+    found = {"PGHOST": database.hostname, "PGPORT": database.port, "PGUSER": database.username}
+    found |= {"PGDATABASE": database.path.removeprefix("/"), "PGPASSWORD": database.password}
+    return {**os.environ, **{name: str(value) for name, value in found.items() if value}}
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if needs_running(page)], ids=shown)
-def test_the_blocks_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run_and_print_what_it_shows(
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     command = [sys.executable, "-W", "error", snippets.__file__, str(page), *snippets.EXTRAS]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    environment = surroundings(page, request)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
