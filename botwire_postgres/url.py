@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from botwire_core.clock import Clock
 from botwire_core.errors import UnknownStoreError
@@ -37,7 +37,7 @@ def open_url(
     if ours["prepared"] not in ("auto", "on", "off"):
         raise UnknownStoreError(f"prepared={ours['prepared']} is unknown", hint="use auto, on or off")
     return PostgresStore(
-        urlunsplit(parts._replace(scheme="postgresql", query=rest)),
+        f"postgresql://{parts.netloc}{parts.path}{'?' * bool(rest)}{rest}",  # urlunsplit leaves // out before no host
         schema=ours["schema"],
         pool_size=int(ours["pool"]),
         prepared=None if ours["prepared"] == "auto" else ours["prepared"] == "on",
