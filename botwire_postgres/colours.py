@@ -135,6 +135,10 @@ class Colour(ABC):
         """Run a statement with each of these values."""
 
     @abstractmethod
+    def every_of_many(self, link: Any, sql: str, rows: Sequence[Values]) -> list[list[Any]]:
+        """Run a statement with each of these values, and give the rows of each."""
+
+    @abstractmethod
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
@@ -212,6 +216,14 @@ class BlockingColour(Colour):
 
     def do_many(self, link: Link, sql: str, rows: Sequence[Values]) -> None:
         link.statements.executemany(sql, rows)
+
+    def every_of_many(self, link: Link, sql: str, rows: Sequence[Values]) -> list[list[Any]]:
+        cursor = link.statements
+        cursor.executemany(sql, rows, returning=True)
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -292,6 +304,9 @@ class AsyncColour(Colour):
     def do_many(self, link: AsyncLink, sql: str, rows: Sequence[Values]) -> None:
         wait_for(link.statements.executemany(sql, rows))
 
+    def every_of_many(self, link: AsyncLink, sql: str, rows: Sequence[Values]) -> list[list[Any]]:
+        return wait_for(_every_of_many(link.statements, sql, rows))
+
     def sleep(self, seconds: float) -> None:
         wait_for(asyncio.sleep(seconds))
 
@@ -314,6 +329,14 @@ class AsyncColour(Colour):
 async def _every(cursor: psycopg.AsyncCursor[Any], sql: str, values: Values) -> list[Any]:
     await cursor.execute(sql, values)
     return await cursor.fetchall()
+
+
+async def _every_of_many(cursor: psycopg.AsyncCursor[Any], sql: str, rows: Sequence[Values]) -> list[list[Any]]:
+    await cursor.executemany(sql, rows, returning=True)
+    found = [await cursor.fetchall()]
+    while cursor.nextset():
+        found.append(await cursor.fetchall())
+    return found
 
 
 def _set_up(link: Link | AsyncLink, prepared: bool | None) -> None:

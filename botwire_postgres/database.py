@@ -170,6 +170,13 @@ class Database(Connections):
         assert run.link is not None
         run.colour.do_many(run.link, self.as_it_is(sql), rows)
 
+    def every_of_many(self, sql: str, rows: list[Values]) -> list[list[Any]]:
+        """The rows of a statement with each of these values, sent at once, in the transaction that there is."""
+        run = self.current()
+        assert run is not None
+        assert run.link is not None
+        return run.colour.every_of_many(run.link, self.as_it_is(sql), rows)
+
     def _statement(self, kind: Literal["every", "do"], sql: str, values: Values) -> Any:
         run = self.current()
         if run is None:

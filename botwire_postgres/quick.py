@@ -176,7 +176,7 @@ class QuickPaths(Sweeper):
         if not found:
             self._known.pop(op.namespace, None)
             return cast(int, self._write_op(op))
-        version, revision, created, updated = found[0]
+        version, revision, created, updated, _ = found[0]
         run = self._database.current()
         if run is not None:
             run.written = Row(op.key, version, revision, op.payload.codec, b"", created, updated, expires, op.author)

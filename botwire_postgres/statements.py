@@ -101,7 +101,7 @@ def set_in_space(ancestors: int) -> str:
         " WHERE id = ?1 AND name = ?2 FOR UPDATE) AS s"
         " LEFT JOIN LATERAL (SELECT revision, updated FROM versions WHERE space = s.id"
         " ORDER BY revision DESC, place DESC LIMIT 1) l ON true"
-        f" LEFT JOIN LATERAL ({found}) v ON true RETURNING version, revision, created, updated"
+        f" LEFT JOIN LATERAL ({found}) v ON true RETURNING version, revision, created, updated, gone"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import psycopg
 
@@ -14,6 +14,10 @@ from botwire_core.stores.threads import run_in_thread, to_the_end
 from botwire_postgres.at_once import AT_ONCE, UNDONE, OpsAtOnce
 from botwire_postgres.clock import DatabaseClock
 from botwire_postgres.database import Database
+from botwire_postgres.together import SetsTogether
+
+if TYPE_CHECKING:
+    from botwire_postgres.health import PostgresHealth
 
 __all__ = ["DEFAULT_TIMEOUT", "PostgresStore"]
 
@@ -27,7 +31,7 @@ _READS: Final[frozenset[type]] = frozenset(
 )
 
 
-class PostgresStore(OpsAtOnce):
+class PostgresStore(SetsTogether, OpsAtOnce):
     """The store on PostgreSQL: what was acknowledged is committed, on as many machines as the database makes it.
 
     Args:
@@ -96,6 +100,17 @@ class PostgresStore(OpsAtOnce):
             return result
 
         return run
+
+    def health(self) -> PostgresHealth:
+        """Look at the tables, all of one moment, and tell how they are; makes none. The `timeout` bounds each look.
+
+        Raises:
+            StoreUnavailableError: the database cannot be reached, or the user may not look.
+            SchemaTooNewError: a newer BotWire made the tables, and says that this one cannot work with them.
+        """
+        from botwire_postgres.health import look
+
+        return look(self._database)
 
     def close(self) -> None:
         """Close the connections of all threads; the store opens new ones if it is used again."""

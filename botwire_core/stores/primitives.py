@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from botwire_core.errors import InvalidValueError, RevisionPrunedError
 from botwire_core.names import check_namespace
+from botwire_core.protocol import Set
 from botwire_core.results import Retention, Revision
 from botwire_core.stores.base import StoreBase
 from botwire_core.stores.draft import Draft
@@ -48,6 +49,13 @@ class HistoryPrimitives(StoreBase):
     def just_written(self) -> Row | None:
         """The row that the last `Set` of a group wrote, if it is known without looking; perhaps without its value."""
         return None
+
+    SETS_TOGETHER: ClassVar[bool] = False
+    """Whether `set_together` does anything."""
+
+    def set_together(self, ops: Sequence[Set]) -> list[Row | None]:
+        """The rows of sets that are done in one step in a group, perhaps without values; None for each that is not."""
+        return [None] * len(ops)
 
     @abstractmethod
     def consistent(self) -> AbstractContextManager[None]:

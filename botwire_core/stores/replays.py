@@ -58,6 +58,16 @@ class Replays:
         """Look in one step at the places of requests that have replay keys."""
         self._rows.load(map(_place, requests))
 
+    def is_new(self, request: Request, others: set[str]) -> bool:
+        """Whether nothing is kept of a request, and none of the others is the same, to which it is added."""
+        if request.replay_key is None:
+            return True
+        place = _place(request)
+        if place in others or self._rows.row(place) is not None:
+            return False
+        others.add(place)
+        return True
+
     def find(self, request: Request) -> Reply | None:
         """The reply that was given to this request before, or None.
 

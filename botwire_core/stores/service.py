@@ -56,7 +56,33 @@ class _Group:
             self._accounts = Accounts(store)
             self._accounts.load(name for request in limited for name in namespaces_of(request))
 
-    def answer(self, request: Request) -> Reply:
+    def answer_all(self, requests: Sequence[Request]) -> list[Reply]:
+        replies: list[Reply] = []
+        end, rows = 0, dict[int, Row]()
+        for place, request in enumerate(requests):
+            if place == end:
+                end, rows = self._set_together(requests, place)
+            replies.append(self._answer(request, rows.get(place)))
+        return replies
+
+    def _set_together(self, requests: Sequence[Request], first: int) -> tuple[int, dict[int, Row]]:
+        """Do the sets that come next in one step, up to anything else; where they end, and what they wrote by place."""
+        if not self._store.SETS_TOGETHER:
+            return len(requests), {}
+        ops: list[p.Set] = []
+        keys: set[str] = set()
+        for request in requests[first:]:
+            op = request.ops[0] if len(request.ops) == 1 else None
+            if type(op) is not p.Set or request.quota is not None or not self._replays.is_new(request, keys):
+                break
+            ops.append(op)
+        if len(ops) < 2:
+            return first + 1, {}
+        rows = enumerate(self._store.set_together(ops), first)
+        return first + len(ops), {place: row for place, row in rows if row is not None}
+
+    def _answer(self, request: Request, row: Row | None) -> Reply:
+        """Run a request, or tell of the row that it has written already."""
         purges = any(type(op) is p.Purge for op in request.ops)
         if purges:
             self._replays.commit()  # it has to find what was remembered just now
@@ -70,7 +96,10 @@ class _Group:
         except BotWireError as error:
             self._go_on(error)
             return Reply((Outcome(error=error),))
-        reply = self._atomic(request) if request.atomic else self._one_by_one(request)
+        if row is not None:
+            reply = Reply((Outcome(row.version, row=row),))
+        else:
+            reply = self._atomic(request) if request.atomic else self._one_by_one(request)
         if purges:
             self._replays.commit()  # what was looked at before the purge is not what stands there now
         if request.replay_key is not None and _did_something(request, reply):
@@ -137,7 +166,7 @@ class _Group:
 def _serve(store: HistoryPrimitives, op: Serve) -> list[Reply]:
     with store.grouped(_named_by_writers(op.requests)):
         group = _Group(store, op.requests)
-        replies = [group.answer(request) for request in op.requests]
+        replies = group.answer_all(op.requests)
         group.finish()
     if not any(map(_has_purged, op.requests, replies)):
         return replies

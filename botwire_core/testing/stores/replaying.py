@@ -86,6 +86,24 @@ class ReplayContract(StoreBench):
         first = run(Serve((request,)))[0]
         assert run(Serve((request,)))[0] == Reply(first.outcomes, replayed=True)
 
+    def test_p12_of_sets_that_arrive_together_each_is_done_once(self, run: Run, space: Space) -> None:
+        space.set("k", 0)
+        group = Serve(
+            tuple(
+                _request(p.Set(space.name, key, encode(number)), key=replay_key)
+                for number, (key, replay_key) in enumerate(
+                    [("a", "one"), ("k", "two"), ("k", "three"), ("b", "four"), ("k", "five")]
+                )
+            )
+        )
+        twice = Serve((*group.requests, *group.requests[:3]))
+        replies = run(twice)
+        assert [reply.replayed for reply in replies] == [False] * 5 + [True] * 3
+        assert [reply.outcomes[0].result for reply in replies] == [1, 2, 3, 1, 4, 1, 2, 3]
+        assert [reply.replayed for reply in run(group)] == [True] * 5
+        assert [reply.outcomes[0].result for reply in run(group)] == [1, 2, 3, 1, 4]
+        assert space.contents() == {"a": 0, "b": 3, "k": 4}
+
     def test_p12_the_errors_beside_what_was_done_come_again(self, run: Run, space: Space) -> None:
         space.set("k", 1)
         request = _request(p.Set(space.name, "k", encode(2), if_version=5), p.Increment(space.name, "n"))

@@ -53,6 +53,48 @@ class ServingContract(StoreBench):
         assert {outcome.error for reply in replies for outcome in reply.outcomes} == {None}
         assert space.contents() == {"a": "x", "log/0000000000000000000": 1, "n": 2}
 
+    def test_sets_that_arrive_together_are_done_in_their_order_and_each_is_answered(
+        self, run: Run, space: Space
+    ) -> None:
+        name, fork = space.name, "fork-of-it"
+        space.set("a", "first")
+        run(p.Fork(name, fork))
+        run(p.Set(fork, "own", encode(0)))
+        ops: list[p.Op[Any]] = [
+            p.Set(name, "a", encode(1)),
+            p.Set(name, "b", encode(b"2"), author="somebody"),
+            p.Set(fork, "a", encode(3), ttl=60),
+            p.Set(name, "a", encode(4)),
+            p.Set(name, "", encode(5)),
+            p.Set(name, "a", encode(6), if_version=3),
+            p.Set("not-there-yet", "a", encode(7)),
+            p.Set("not-there-yet", "a", encode(8)),
+            p.Set(".hidden", "a", encode(9)),
+            p.Get(name, "a"),
+            p.Set(fork, "a", encode(10)),
+            p.Set(name, "a", encode(11), ttl=-1),
+            p.Set(name, "a", encode(12), ttl=60),
+        ]
+        for _ in range(2):  # the second time, a store knows all of these namespaces
+            replies = run(Serve(tuple(Request((op,)) for op in ops)))
+            told = [type(one.error) if one.error else one.result for reply in replies for one in reply.outcomes]
+            expected = [2, 1, 2, 3, InvalidKeyError, 4, 1, 2, InvalidNamespaceError, 6, 3, InvalidValueError, 5]
+            assert told == expected
+            for op, reply in zip(ops, replies, strict=True):
+                row = reply.outcomes[0].row
+                if isinstance(op, p.Set) and row is not None:
+                    assert (row.key, row.version) == (op.key, reply.outcomes[0].result)
+            entry, forked = space.entry("a"), run(p.GetEntry(fork, "a"))
+            assert (entry.value, entry.version, forked.value, forked.version) == (12, 5, 10, 3)
+            assert entry.expires_at is not None
+            assert forked.expires_at is None
+            assert [one.value for one in run(p.GetHistory(name, "a"))] == [12, 6, 4, 1, "first"]
+            for namespace in (name, fork, "not-there-yet"):
+                run(p.Drop(namespace))
+            space.set("a", "first")
+            run(p.Fork(name, fork))
+            run(p.Set(fork, "own", encode(0)))
+
     def test_no_requests_get_no_replies(self, run: Run) -> None:
         assert run(Serve(())) == []
 
