@@ -2,6 +2,9 @@
 
 While a commit is on its way in the store's own thread, what arrives gathers; then all of it is the next commit.
 So nobody waits on purpose, and the event loop never waits at all.
+
+Rejected: two or three groups of different namespaces on their way at once, on PostgreSQL. Clients that were answered
+together come back together, so the first of them takes what there is; measured, it was no quicker at any distance.
 """
 
 from __future__ import annotations
