@@ -10,17 +10,20 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
+from botwire_core.errors import UnknownStoreError
 from botwire_postgres.clock import DatabaseClock
 from botwire_postgres.colours import AsyncColour, BlockingColour, Colour
 from botwire_postgres.links import Link, Watchdog
 from botwire_postgres.runs import Run
 from botwire_postgres.schema import check_schema_name, ensure_schema
 
-__all__ = ["Connections"]
+__all__ = ["HOW_TO_SPELL", "Connections"]
 
+HOW_TO_SPELL: Final = "spell it as libpq does, with % codes for what is special in names and passwords"
 _SLICE: Final = 1.0  # seconds of waiting for a connection, after which it is looked at why there is none
 _FIRST_SLICE: Final = 0.2  # seconds; there may be a mistake in the URL
 _TIME: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
@@ -42,7 +45,11 @@ class Connections:
         self.schema = check_schema_name(schema)
         self.timeout = timeout
         self.clock = clock
-        given: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+        try:
+            given: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+        except psycopg.ProgrammingError:
+            # Not `from`: what libpq says quotes the part that it cannot read, which may be the password.
+            raise UnknownStoreError("the address of the database cannot be read", hint=HOW_TO_SPELL) from None
         # Also where the URL says otherwise: a standby shows commits in another order, and late.
         self._conninfo = make_conninfo(
             **{
@@ -95,6 +102,7 @@ class Connections:
                 if left > piece and run.colour.pool_is_full():
                     continue
                 if not run.colour.pool_is_full():
+                    left = run.deadline - time.monotonic()
                     run.colour.connect(left).pgconn.finish()  # to learn what is in the way
                 if left > piece:
                     continue

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from botwire_core.clock import Clock
 from botwire_core.errors import UnknownStoreError
+from botwire_postgres.connections import HOW_TO_SPELL
 from botwire_postgres.store import DEFAULT_TIMEOUT, PostgresStore
 
 __all__ = ["open_url"]
@@ -25,9 +26,12 @@ def open_url(
     pooler in between).
 
     Raises:
-        UnknownStoreError: an option of ours has a value that it cannot have.
+        UnknownStoreError: it cannot be read, or an option of ours has a value that it cannot have.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # not `from`: it may quote the password
+        raise UnknownStoreError("the URL of the database cannot be read", hint=HOW_TO_SPELL) from None
     given = parse_qsl(parts.query, keep_blank_values=True)
     ours = {**_OURS, **{name: value for name, value in given if name in _OURS}}
     # libpq takes a plus for what it is.

@@ -28,6 +28,11 @@ def backup(
     from botwire_core.stores.sqlite.backup import back_up
 
     store = connect(url)
+    if type(store).__name__ == "PostgresStore":
+        raise UnsupportedError(
+            "PostgreSQL has tools of its own for this",
+            hint="use pg_dump for one copy, or pg_basebackup with WAL archiving to go back to any moment",
+        )
     if not isinstance(store, SqliteStore):
         raise UnsupportedError(
             f"{type(store).__name__} is no file that could be copied",

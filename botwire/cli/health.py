@@ -6,7 +6,7 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -20,9 +20,6 @@ from botwire_core.memory_handle import without_secrets
 from botwire_core.plugins import PluginStatus, registry
 from botwire_core.protocol import ListNamespaces
 from botwire_core.store import Store
-
-if TYPE_CHECKING:
-    from botwire_core.stores.sqlite import StoreHealth
 
 __all__ = ["doctor", "plugins"]
 
@@ -91,13 +88,14 @@ def _examine(url: str | None) -> _Finding:
 
 def _look_into(store: Store) -> _Finding:
     members: dict[str, Any] = {"kind": type(store).__name__, "features": ", ".join(sorted(store.features)) or "none"}
-    health: StoreHealth | None = store.health() if hasattr(store, "health") else None
+    health: Any = store.health() if hasattr(store, "health") else None
     if health is None:
         return _Finding({**members, "namespaces": len(store.run(ListNamespaces()))})
-    if health.integrity == "ok":
-        return _Finding({**members, **asdict(health)})
-    hint = "stop all processes, keep a copy of the file, and export what can still be read"
-    return _Finding({**members, **asdict(health)}, f"the file is damaged: {health.integrity}", hint)
+    members |= asdict(health)
+    if health.integrity == "ok" or members.get("schema_version") == 0:
+        return _Finding(members)
+    hint = "stop all processes, keep a copy of the store, and export what can still be read"
+    return _Finding(members, f"the store is damaged: {health.integrity}", hint)
 
 
 def _print_plugins(statuses: list[PluginStatus]) -> None:
