@@ -3,10 +3,10 @@
     python benchmarks/servers_on_postgres.py
     python benchmarks/servers_on_postgres.py --postgres postgresql://me@db.example.com/memory
 
-Without a URL it starts a PostgreSQL of its own, as the tests do, with fsync on. wrk (on the path) is the load, on the
-same machine; a round is some seconds of load on each in turn. With three servers there are three of wrk at once, each
-with its share of the connections. Each connection writes to one of some namespaces (`--namespaces`), since writers of
-one namespace wait for each other.
+Without a URL it starts a PostgreSQL of its own, on the disk that TMPDIR names and with fsync on; with one, the
+database is to be empty. wrk (on the path) is the load, on the same machine; a round is some seconds of load on each in
+turn. With three servers there are three of wrk at once, each with its share of the connections. Requests are spread
+over some namespaces (`--namespaces`), since writers of one namespace wait for each other.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from bench_postgres import database
 from measure import Round, Series, make_value, say
 from report import Case, Report, parser
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # how the tests start PostgreSQL, and servers on it
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # how the tests start servers
 
-from with_postgres.clusters import Cluster
 from with_postgres.fleet import Fleet, fleet
-from with_postgres.keeper import join
 
 from botwire import Memory
 
@@ -65,11 +64,7 @@ def started(options: argparse.Namespace) -> Iterator[dict[str, Fleet]]:
     """What is compared, by name; each has the same entries."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="botwire-bench-")))
-        postgres = options.postgres
-        if postgres is None:
-            cluster = Cluster(join(), "bench", fsync=True, settings=dict(options.setting))
-            stack.callback(cluster.remove)
-            postgres = cluster.start().url(schema=f"bench_{uuid4().hex[:8]}")
+        postgres = stack.enter_context(database(options.postgres, **dict(options.setting)))
         stores = {SQLITE: f"sqlite:///{folder}/memory.db", ONE: postgres, THREE: postgres}
         for url in set(stores.values()):
             for space in range(options.namespaces):
