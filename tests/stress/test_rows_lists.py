@@ -19,11 +19,11 @@ QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXT.filter(bool), max_size=12, unique=True), TEXT, TEXT)
 @QUICK
 def test_k7_k8_prefixes_are_literal_and_lists_in_byte_order_in_every_store(
-    pair: tuple[Memory, Memory], keys: list[str], prefix: str, after: str
+    each: tuple[Memory, ...], keys: list[str], prefix: str, after: str
 ) -> None:
     right = sorted((key for key in keys if key.startswith(prefix)), key=str.encode)
     later = [key for key in right if key.encode() > after.encode()]
-    for memory in pair:
+    for memory in each:
         memory.drop()
         memory.set_many(dict.fromkeys(keys, 1))
         assert memory.list_keys(prefix) == right

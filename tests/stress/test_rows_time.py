@@ -19,13 +19,16 @@ from botwire_core.memory import Memory
 from botwire_core.stores.dict import DictStore
 from botwire_core.stores.sqlite import SqliteStore
 from botwire_core.testing import ManualClock
+from botwire_postgres.url import open_url
 
 YEAR = 365 * 86400.0
 
 
-@pytest.fixture(params=["file", "dict"])
+@pytest.fixture(params=["file", "dict", "postgres"])
 def memory(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Memory]:
-    if request.param == "file":
+    if request.param == "postgres":
+        memory = Memory("notes", store=open_url(request.getfixturevalue("fresh_schema")(), clock=clock))
+    elif request.param == "file":
         memory = open_memory(tmp_path / "memory.db", clock=clock, monotonic=clock)
     else:
         memory = Memory("notes", store=DictStore(clock=clock))
