@@ -45,6 +45,7 @@ class Side:
         self.name = f"{filling.keys:,} keys"
         self.choice = random.Random(3)
         self.numbers = itertools.count()
+        self.known_forks = self.choice.sample(filling.forks, 10)
         self.all = [filling.large, *filling.middle, *filling.small]
 
     def key(self, keys: int) -> str:
@@ -61,7 +62,7 @@ class Side:
         return p.Get(self.choice.choice(self.all), self.key(5))
 
     def get_fork(self) -> p.Op[Any]:
-        return p.Get(self.choice.choice(self.filling.forks), self.key(200))
+        return p.Get(self.choice.choice(self.known_forks), self.key(200))
 
     def list_large(self) -> p.Op[Any]:
         return p.ListKeys(self.filling.large, self.key(self.filling.large_keys // 100 * 100)[:10], limit=100)
@@ -89,13 +90,19 @@ class Side:
     def timed(self, op: Callable[[], p.Op[Any]], count: int) -> list[int]:
         return call_each(self.store.run, [(op(),) for _ in range(count)])
 
-    def first_looks(self) -> list[int]:
+    def first_look(self) -> list[int]:
+        return self.first_looks(self.filling.small)
+
+    def first_look_at_forks(self) -> list[int]:
+        return self.first_looks(self.filling.forks)
+
+    def first_looks(self, names: list[str]) -> list[int]:
         """Through a store that has just been opened, and knows no namespace but one."""
         store = open_url(self.url)
         try:
             store.run(p.Get("first", "key"))
-            names = self.choice.sample(self.filling.small, FIRST)
-            return call_each(store.run, [(p.Get(name, self.key(5)),) for name in names])
+            chosen = self.choice.sample(names, FIRST)
+            return call_each(store.run, [(p.Get(name, self.key(5)),) for name in chosen])
         finally:
             store.close()
 
@@ -148,7 +155,7 @@ def compare(options: argparse.Namespace) -> Report:
             functions = {}
             for side in sides:
                 op = getattr(side, method)
-                functions[side.name] = op if method == "first_looks" else lambda s=side, o=op: s.timed(o, count)
+                functions[side.name] = lambda s=side, o=op: s.timed(o, count) if count else o()
             series = interleave(functions, options.rounds * finer, {})
             goals = [Goal(f"{title}: {wide} to {narrow}", title, wide, narrow, at_most=bound)] if bound else []
             report.add(Case(title, narrow, series, quickest=1.0 if finer == 1 else SYNCED), *goals)
@@ -156,7 +163,8 @@ def compare(options: argparse.Namespace) -> Report:
         case("get from the namespace with most keys", "get_large", GETS)
         case("get from a namespace of 200 keys", "get_middle", GETS)
         case("get from a fork", "get_fork", GETS)
-        case("first get from a namespace that the process does not know", "first_looks", FIRST)
+        case("first get from a namespace that the process does not know", "first_look", 0)
+        case("first get from a fork that the process does not know", "first_look_at_forks", 0)
         case("get from any namespace", "get_any", GETS, bound=None)
         case("list 100 keys of the namespace with most keys", "list_large", LISTS)
         case("list 100 keys of a namespace of 200", "list_middle", LISTS)

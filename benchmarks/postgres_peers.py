@@ -43,6 +43,9 @@ _INSERT = "INSERT INTO log VALUES (1, %s, %s, 1, NULL, %s, %s, 0, 1, %s, NULL, %
 _COUNT = (
     "INSERT INTO counters VALUES (%s, 1) ON CONFLICT (key) DO UPDATE SET value = counters.value + 1 RETURNING value"
 )
+_FILL_LOG = (
+    "INSERT INTO log SELECT 1, row_number() OVER (ORDER BY key), 0, 1, NULL, 0, 0, 0, 1, key, NULL, value FROM latest"
+)
 _FORK = "INSERT INTO places (created, parent, forked_at, checksum, name) VALUES (%s, 1, %s, 0, %s) RETURNING id"
 
 
@@ -127,7 +130,7 @@ class Bare:
 
     name = "psycopg"
     is_async = False
-    revisions: ClassVar = itertools.count(1)
+    revisions: ClassVar = itertools.count(10**9)
     """Of all contenders on one log, so that no two write the same row."""
 
     def __init__(self, url: str) -> None:
@@ -140,7 +143,9 @@ class Bare:
             self.cursor.execute(statement)
         with self.connection.transaction():
             self.cursor.executemany(_UPSERT, [(key, orjson.dumps(value)) for key, value in pairs])
-        self.cursor.execute("VACUUM ANALYZE latest")
+        self.cursor.execute(_FILL_LOG)
+        for table in ("latest", "log"):
+            self.cursor.execute(f"VACUUM ANALYZE {table}")
 
     def get(self, key: str) -> Any:
         self.cursor.execute(_GET, (key,), prepare=True)

@@ -41,7 +41,7 @@ SCRIPTS: dict[str, list[str]] = {
     "http-bounds": ["bench_http_bounds.py", "--rounds", "10"],
     "scopes": ["bench_scopes.py", "--rounds", "40"],
     "postgres": ["bench_postgres.py", "--rounds", "20"],
-    "postgres-scale": ["bench_postgres_scale.py", "--rounds", "20"],
+    "postgres-scale": ["bench_postgres_scale.py", "--rounds", "20", "--setting", "shared_buffers=512MB"],
     "postgres-servers": ["servers_on_postgres.py", "--rounds", "5"],
 }
 
