@@ -331,6 +331,39 @@ def test_a_server_that_comes_back_is_not_looked_for_while_the_other_works(opened
         assert (len(first.got), len(second.got)) == (3, 4)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        problem(503, "store_unavailable", {"Retry-After": "1"}),
+        problem(503, "overloaded", {"Retry-After": "1"}),
+        problem(503, "commit_unknown", {"Retry-After": "1"}, commit_unknown=True),
+        reply(b"<html>bad gateway</html>", 502, "text/html"),
+        reply({"message": "no upstream"}, 503),
+    ],
+    ids=["unavailable", "overloaded", "unknown", "gateway", "gateway in JSON"],
+)
+def test_a_server_that_cannot_do_it_now_is_left_for_one_that_can(
+    opened: Open, run: Run, waits: list[float], answer: bytes
+) -> None:
+    with scripted(answer) as first, scripted(WRITTEN) as second:
+        store = opened([first.url, second.url])
+        assert [run(store, SET), run(store, SET)] == [1, 1]
+        assert (len(first.got), len(second.got)) == (1, 2)
+        assert first.got[0].key == second.got[0].key
+    assert waits == []
+
+
+def test_servers_that_all_cannot_do_it_now_are_asked_once_each_before_anybody_waits(
+    opened: Open, run: Run, waits: list[float]
+) -> None:
+    busy = problem(503, "overloaded", {"Retry-After": "1"})
+    with scripted(busy, WRITTEN) as first, scripted(busy) as second:
+        assert run(opened([first.url, second.url]), SET) == 1
+        assert (len(first.got), len(second.got)) == (2, 1)
+    assert len(waits) == 1
+    assert waits[0] >= 1
+
+
 def test_a_repr_tells_where_it_is_and_no_secret() -> None:
     store = HttpStore("https://user:s3cret@memory.example.com/base,https://other.example.com:444")
     assert repr(store) == "HttpStore('https://memory.example.com/base', 'https://other.example.com:444')"

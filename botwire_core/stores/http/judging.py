@@ -29,18 +29,19 @@ class Failure:
     """An attempt that settled nothing.
 
     `sent`: it may have been done; `later`: how many seconds the server asked to wait; `running`: an attempt of
-    before is still under way.
+    before is still under way; `elsewhere`: another server may be able to do it.
     """
 
     error: Exception
     sent: bool = False
     later: float | None = None
     running: bool = False
+    elsewhere: bool = False
 
     @property
     def moved(self) -> bool:
         """Whether the next attempt goes to another server."""
-        return isinstance(self.error, Failed)
+        return self.elsewhere or isinstance(self.error, Failed)
 
 
 def judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> Failure | None:
@@ -79,11 +80,13 @@ def judge(ask: Ask, endpoint: Endpoint, answer: Answer) -> Failure | None:
     told = error_from(status, answer.headers, members)
     if isinstance(told, RequestRunningError):
         return Failure(told, sent=True, later=later, running=True)
+    # It cannot reach its database, has too much to do, or is about to end.
+    elsewhere = status in _GATEWAY
     if isinstance(told, CommitUnknownError):
-        return Failure(told, sent=True, later=later)
+        return Failure(told, sent=True, later=later, elsewhere=elsewhere)
     if isinstance(told, QuotaExceededError) and told.quota and later is None:
         return None  # time brings no more of it
-    return Failure(told, later=later) if status in _AGAIN else None
+    return Failure(told, later=later, elsewhere=elsewhere) if status in _AGAIN else None
 
 
 def members_of(answer: Answer) -> dict[str, Any] | None:

@@ -125,9 +125,9 @@ class Attempts:
                 raise
             except NotSent as error:
                 failure = Failure(error)
-                self.endpoints.leave(endpoint)
             except NoAnswer as error:
                 failure = Failure(error, sent=True)
+            if failure.moved:
                 self.endpoints.leave(endpoint)
             unknown = unknown or failure.sent
             tried += not failure.running
