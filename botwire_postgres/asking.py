@@ -5,6 +5,7 @@ psycopg's cursor takes a third of what a get takes in all. Everything out of the
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 from struct import Struct
 from typing import Final
@@ -51,17 +52,22 @@ def ask(link: Link, sql: str, values: Sequence[bytes | None], types: Sequence[in
                 raise errors.error_from_result(made)
             link.names[sql] = name
         connection.send_query_prepared(name, values, formats, _BINARY)
-    while connection.flush():
-        pass  # what a get or a set sends fits the line nearly always; else it is pushed until it is gone
-    wait = link.line.poll
-    while True:
-        wait()
+    while connection.flush():  # a value that is too large for the line at once
+        free = select.poll()
+        free.register(connection.socket, select.POLLIN | select.POLLOUT)
+        free.poll()
         connection.consume_input()
-        if not connection.is_busy():
+    wait = link.line.poll
+    result = None
+    while True:
+        # Before each look at what came: to get a result that is not there yet keeps every thread waiting with it.
+        while connection.is_busy():
+            wait()
+            connection.consume_input()
+        later = connection.get_result()
+        if later is None:
             break
-    result = connection.get_result()
-    while (later := connection.get_result()) is not None:
-        result = later  # the rows come before the commit, and this is what became of it
+        result = later  # the rows come before the commit, and the last word is of that
     if result is None:
         raise psycopg.OperationalError("the connection is lost")
     if result.status != _TUPLES:

@@ -45,9 +45,9 @@ class OpsAtOnce(QuickPaths):
             bound = [packed(known[0]), op.namespace.encode(), key.encode(), *map(packed, known[3])]
             try:
                 found = ask(link, statement, bound, _types_of_get(known[2]))
-            except errors.QueryCanceled as error:
-                raise fault(error, self._database.place) from error
-            except psycopg.Error:
+            except psycopg.Error as error:
+                if isinstance(error, errors.QueryCanceled) or link.stopped_at is not None:
+                    raise fault(error, self._database.place) from error
                 return UNDONE
         if not found.ntuples:
             self._known.pop(op.namespace, None)

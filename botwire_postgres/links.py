@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import adapters
 from psycopg.adapt import AdaptersMap
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PollingStatus, TransactionStatus
 from psycopg.types.numeric import FloatBinaryDumper, Int8BinaryDumper
 from psycopg.types.string import BytesBinaryDumper, StrBinaryDumper
 
@@ -21,6 +22,7 @@ __all__ = ["AsyncLink", "Link", "Watchdog", "connect_arguments"]
 
 _LOOK_EVERY: Final = 0.2  # seconds
 _PATIENCE: Final = 2.0  # seconds from the request to stop to the end of the connection
+_UNDER_WAY: Final = (PollingStatus.READING, PollingStatus.WRITING)
 
 
 class _Watched:
@@ -174,7 +176,15 @@ class Watchdog:
 
 def _cancel(link: Link | AsyncLink) -> None:
     with contextlib.suppress(psycopg.Error, OSError):
-        if psycopg.capabilities.has_cancel_safe():
-            link.pgconn.cancel_conn().blocking()
-        else:
+        if not psycopg.capabilities.has_cancel_safe():
             link.pgconn.get_cancel().cancel()
+            return
+        # Step by step: the one call for all of it keeps every thread of the interpreter waiting with it.
+        request = link.pgconn.cancel_conn()
+        request.start()
+        end = time.monotonic() + _PATIENCE
+        while (status := request.poll()) in _UNDER_WAY and (left := end - time.monotonic()) > 0:
+            line = select.poll()
+            line.register(request.socket, select.POLLIN if status == PollingStatus.READING else select.POLLOUT)
+            line.poll(left * 1000)
+        request.finish()
