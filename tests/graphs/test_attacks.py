@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +170,19 @@ def test_row_s3_a_row_that_was_edited_in_the_file_is_told(tmp_path: Path) -> Non
     memory.close()
 
 
+@pytest.fixture(scope="module", params=["file", "postgres"])
+def filtered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    if request.param == "postgres":
+        url = request.getfixturevalue("fresh_schema")()
+    else:
+        url = f"sqlite:///{tmp_path_factory.getbasetemp() / 'filtered.db'}?durability=normal"
+    with Memory("filtered", url) as memory:
+        yield memory
+
+
 @pytest.mark.parametrize("text", HOSTILE_TEXTS, ids=range(len(HOSTILE_TEXTS)))
-def test_row_s4_hostile_filters_have_no_effect_on_sql(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    memory = Memory("filtered", f"sqlite:///{tmp_path_factory.getbasetemp() / 'filtered.db'}?durability=normal")
+def test_row_s4_hostile_filters_have_no_effect_on_sql(text: str, filtered: Memory) -> None:
+    memory = filtered
     store, saver = BotWireStore(memory), BotWireSaver(memory)
     if not memory.keys():
         store.put(("a",), "k", {"x": "plain"})
@@ -196,7 +206,6 @@ def test_row_s4_hostile_filters_have_no_effect_on_sql(text: str, tmp_path_factor
     saver.delete_thread(text)
     saver.prune([text])
     assert [(entry.key, entry.version) for entry in memory.entries()] == before
-    memory.close()
 
 
 class Counting(DictStore):

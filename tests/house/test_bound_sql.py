@@ -1,19 +1,22 @@
-"""Nothing that a user gives is ever part of a statement: it is bound, in every op of the embedded store."""
+"""Nothing that a user gives is ever part of a statement: it is bound, in every op of both stores with SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 import apsw
 import pytest
+from with_postgres.clusters import Cluster
 
 from botwire_core.errors import BotWireError
 from botwire_core.memory import Memory
 from botwire_core.results import Retention
 from botwire_core.stores.sqlite import SqliteStore
+from botwire_postgres.store import PostgresStore
+from botwire_postgres.url import open_url
 
 CANARY = "canary"
 HOSTILE = f"{CANARY}'); DROP TABLE versions; --\"]"
@@ -32,8 +35,8 @@ def statements() -> Iterator[set[str]]:
     apsw.connection_hooks.remove(trace)
 
 
-def test_no_statement_holds_what_a_user_gave(tmp_path: Path, statements: set[str]) -> None:
-    store = SqliteStore(tmp_path / "memory.db")
+def use_everything(store: SqliteStore | PostgresStore) -> None:
+    """Give the hostile text to every op, wherever it takes text."""
     memory = Memory(f"{CANARY}-base", store=store, author=HOSTILE)
     memory.set(HOSTILE, {HOSTILE: HOSTILE}, ttl=100)
     memory.set_many({f"{HOSTILE}/{number}": HOSTILE for number in range(40)})
@@ -81,5 +84,24 @@ def test_no_statement_holds_what_a_user_gave(tmp_path: Path, statements: set[str
     store.sweep()
     store.health()
     store.close()
+
+
+def test_no_statement_holds_what_a_user_gave(tmp_path: Path, statements: set[str]) -> None:
+    use_everything(SqliteStore(tmp_path / "memory.db"))
     assert len(statements) > 20
     assert [sql for sql in statements if CANARY in sql] == []
+
+
+@pytest.mark.parametrize("prepared", ["on", "off"])
+def test_no_statement_that_reaches_postgresql_holds_what_a_user_gave(
+    start_cluster: Callable[..., Cluster], prepared: str
+) -> None:
+    """By the server's own log of all statements, from which only the bound values are left out."""
+    logged = {"log_statement": "all", "log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0"}
+    cluster = start_cluster(settings=logged)
+    use_everything(open_url(cluster.url(prepared=prepared)))
+    assert cluster.log.count("INSERT INTO") > 20
+    assert cluster.log.count("FOR UPDATE") > 20
+    # What a row that is there already has in it is told with the error, as the detail of it.
+    lines = [line for line in cluster.log.splitlines() if "DETAIL:" not in line]
+    assert [line for line in lines if CANARY in line] == []
