@@ -20,6 +20,7 @@ from with_postgres.servers import Database
 from botwire import Memory
 
 CLIENTS = 4
+EACH = 500
 KEYS = 8
 
 
@@ -31,18 +32,16 @@ def line(postgres: Database) -> Iterator[Cutter]:
 
 
 @pytest.fixture(scope="module")
-def running(postgres: Database, line: Cutter, fresh_schema: Callable[[], str]) -> Iterator[Fleet]:
+def servers(postgres: Database, line: Cutter, fresh_schema: Callable[[], str]) -> Iterator[Fleet]:
     schema = fresh_schema().rpartition("=")[2]
     with fleet(line.url(postgres.name, schema=schema)) as started:
         yield started
 
 
-@pytest.fixture
-def servers(running: Fleet) -> Fleet:
-    """Three servers, with registers that nobody has touched."""
-    with Memory("registers", running.url) as memory:
+def let_nobody_have_touched(servers: Fleet) -> None:
+    """Empty the registers, as if there had been none."""
+    with Memory("registers", servers.url) as memory:
         memory.drop()
-    return running
 
 
 def by_key(told: list[list[Call]]) -> dict[str, list[Call]]:
@@ -72,23 +71,26 @@ def answered_from_memory(calls: list[Call]) -> list[Call]:
 def test_c4_what_four_processes_do_at_three_servers_over_lines_that_lose_is_linearizable(
     servers: Fleet, line: Cutter, scale: Callable[[int], int]
 ) -> None:
-    count = scale(20_000) // CLIENTS
     losses = Losses()
     with ExitStack() as stack:
         urls = [stack.enter_context(lossy(url, losses, 0.03, seed=n)) for n, url in enumerate(servers.urls)]
         stack.callback(setattr, line, "chance", 0.0)
-        line.chance = 0.005
-        rotated = [",".join([*urls[n % 3 :], *urls[: n % 3]]) for n in range(CLIENTS)]
-        arguments = [(url, seed, count, KEYS) for seed, url in enumerate(rotated)]
-        told = [understood(calls) for calls in run_in_processes(use_registers, arguments)]
-    assert sum(map(len, told)) > CLIENTS * count * 0.9
+        for first in range(0, scale(10) * CLIENTS, CLIENTS):
+            let_nobody_have_touched(servers)
+            line.chance = 0.005
+            seeds = range(first, first + CLIENTS)
+            arguments = [(",".join([*urls[n % 3 :], *urls[: n % 3]]), n, EACH, KEYS) for n in seeds]
+            told = [understood(calls) for calls in run_in_processes(use_registers, arguments)]
+            line.chance = 0.0
+            assert sum(map(len, told)) > CLIENTS * EACH * 0.9
+            assert sum(call.result is UNKNOWN for calls in told for call in calls) < CLIENTS * EACH * 0.1
+            assert wrong(told) == []
+            # The control: with one client that believes an old read, the same calls are seen to be wrong.
+            assert wrong([*told[1:], answered_from_memory(told[0])]) != []
     assert min(losses.requests, losses.replies, line.losses.requests, line.losses.replies) > 0
-    assert sum(call.result is UNKNOWN for calls in told for call in calls) < CLIENTS * count * 0.1
-    assert wrong(told) == []
-    # The control: with one client that believes an old read, the same calls are seen to be wrong.
-    assert wrong([*told[1:], answered_from_memory(told[0])]) != []
 
 
 def test_c4_control_increments_of_two_steps_at_three_servers_are_seen_not_to_be_linearizable(servers: Fleet) -> None:
+    let_nobody_have_touched(servers)
     clients = [(servers.url_from(seed % 3), seed, 100, 2, False) for seed in range(CLIENTS)]
     assert wrong(run_in_processes(stress.linearizable.use_registers, clients)) != []
