@@ -52,8 +52,8 @@ def opened(line: Cutter, postgres: Database, schema_url: str, pool: int = 10) ->
     return open_url(line.url(postgres.name, schema=schema, pool=pool), timeout=TIMEOUT)
 
 
-def all_at_once(colour: str, store: Store, op: Op[Any], count: int) -> tuple[Counter[Any], float]:
-    """Run an op so often at the same time; how often each result or class of error came, and the longest wait."""
+def all_at_once(colour: str, store: Store, op: Op[Any], count: int) -> tuple[Counter[Any], list[float]]:
+    """Run an op so often at the same time; how often each result or class of error came, and the seconds of each."""
     seen: Counter[Any] = Counter()
     waited: list[float] = []
 
@@ -88,7 +88,7 @@ def all_at_once(colour: str, store: Store, op: Op[Any], count: int) -> tuple[Cou
         for thread in threads:
             thread.join(60)
     assert len(waited) == count, "a call hangs"
-    return seen, max(waited)
+    return seen, waited
 
 
 @pytest.mark.parametrize("colour", ["run", "arun"])
@@ -100,9 +100,9 @@ def test_p6_two_hundred_callers_of_a_pool_of_two_end_in_time_and_all_go_on_after
     most = line.connections
     assert most <= 3, "one for the tables, and two of the pool"
     line.hold()
-    seen, longest = all_at_once(colour, store, GET, CLIENTS)
+    seen, waited = all_at_once(colour, store, GET, CLIENTS)
     assert set(seen) <= {StoreBusyError, StoreUnavailableError}
-    assert longest < TIMEOUT + PATIENCE
+    assert max(waited) < TIMEOUT + PATIENCE
     line.release()
     until(lambda: all_at_once(colour, store, GET, 1)[0] == {1: 1}, "the pool has recovered")
     assert all_at_once(colour, store, GET, CLIENTS)[0] == {1: CLIENTS}
@@ -114,10 +114,11 @@ def test_p6_who_comes_when_too_many_wait_is_refused_at_once(
     postgres: Database, line: Cutter, fresh_schema: Callable[[], str], colour: str
 ) -> None:
     store = opened(line, postgres, fresh_schema(), pool=1)
-    store.timeout = 5.0
-    seen, _ = all_at_once(colour, store, GET, CLIENTS)
-    assert set(seen) <= {1, StoreBusyError}
-    assert seen[1] >= 100
+    assert all_at_once(colour, store, GET, 1)[0] == {1: 1}
+    line.hold()
+    seen, waited = all_at_once(colour, store, GET, CLIENTS)
+    assert sum(seen.values()) == CLIENTS
+    assert sum(seconds < TIMEOUT / 2 for seconds in waited) >= CLIENTS - 101 - 1, "a hundred may wait for a connection"
     store.close()
 
 
