@@ -255,9 +255,12 @@ class Database(Connections):
                 run.committing = run.writes
                 run.colour.do(link, "COMMIT")
                 run.committing = False
+                if link.statements.statusmessage != "COMMIT":  # a server that undid it says so by nothing else
+                    raise psycopg.errors.InFailedSqlTransaction("the transaction was undone")
             except BaseException as error:
                 if isinstance(error, psycopg.Error) and run.committing:
-                    run.committing = is_lost(error)
+                    ended_idle = isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout)
+                    run.committing = is_lost(error) and not ended_idle  # then it ended before the commit came
                 self._undo(run, link)
                 raise
             if kind == "write":

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 from with_postgres.installation import until
 from with_postgres.servers import Database
 from with_postgres.sessions import lock_of, other_session, schema_of, somebody_waits
 
 from botwire_core.codec import encode
-from botwire_core.errors import StoreBusyError
+from botwire_core.errors import StoreBusyError, StoreUnavailableError
 from botwire_core.protocol import Append, Get, GetEntry, Op, Set, Transact
 from botwire_core.service import Request, Serve
 from botwire_core.store import Store
+from botwire_postgres.store import PostgresStore
 from botwire_postgres.url import open_url
 
 Run = Callable[[Store, Op[Any]], Any]
@@ -45,7 +48,7 @@ def write(request: pytest.FixtureRequest) -> Op[Any]:
     return WRITES[request.param]
 
 
-def warmed(run: Run, url: str, timeout: float = 20.0) -> Store:
+def warmed(run: Run, url: str, timeout: float = 20.0) -> PostgresStore:
     """A store that has its tables, `key` at 1, and a connection at hand."""
     store = open_url(url, timeout=timeout)
     for _ in range(2):
@@ -131,4 +134,16 @@ def test_p5_a_set_that_is_done_stays_done_whatever_is_in_the_way_of_letting_old_
             waited.append(time.monotonic() - began)
         assert max(waited) > 0.4, "control: it was in the way"
     assert run(store, GetEntry("space", "key")).version == 81
+    store.close()
+
+
+def test_p5_a_transaction_that_the_server_undid_is_no_success_though_its_commit_raised_nothing(
+    fresh_schema: Callable[[], str],
+) -> None:
+    store = warmed(PostgresStore.run, fresh_schema())
+    with pytest.raises(StoreUnavailableError), store.grouped(["space"]):
+        store.run(Set("space", "key", TWO))
+        with suppress(psycopg.Error):
+            store._database.every("SELECT 1 / 0")
+    assert store.run(Get("space", "key")) == 1
     store.close()
