@@ -6,16 +6,16 @@ psycopg's cursor takes a third of what a get takes in all. Everything out of the
 from __future__ import annotations
 
 import select
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import errors, pq
 
 from botwire_postgres.links import Link
 
-__all__ = ["BYTES", "INTEGER", "TEXT", "ask", "packed", "unpacked"]
+__all__ = ["BYTES", "INTEGER", "TEXT", "ask", "in_binary", "unpacked"]
 
 INTEGER: Final = 20
 TEXT: Final = 25
@@ -24,8 +24,15 @@ BYTES: Final = 17
 
 _BINARY: Final = pq.Format.BINARY
 _TUPLES: Final = pq.ExecStatus.TUPLES_OK
-packed: Final = Struct("!q").pack
-"""A whole number as PostgreSQL sends it in binary."""
+_packed: Final = Struct("!q").pack
+
+
+def in_binary(values: Iterable[Any]) -> list[bytes | None]:
+    """Whole numbers, texts, bytes and nothing as PostgreSQL takes them in binary."""
+    return [
+        value if value is None or type(value) is bytes else _packed(value) if type(value) is int else value.encode()
+        for value in values
+    ]
 
 
 def unpacked(data: bytes) -> int:

@@ -17,8 +17,7 @@ from psycopg import errors
 from botwire_core import protocol as p
 from botwire_core.errors import BotWireError
 from botwire_core.names import check_key
-from botwire_core.stores.base import expiry
-from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, packed, unpacked
+from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, in_binary, unpacked
 from botwire_postgres.faults import fault, is_lost
 from botwire_postgres.quick import VALUE, QuickPaths
 from botwire_postgres.statements import get_from_space, set_in_space
@@ -42,7 +41,7 @@ class OpsAtOnce(QuickPaths):
             if link is None:
                 return UNDONE
             statement = self._database.as_it_is(get_from_space(VALUE, known[2]))
-            bound = [packed(known[0]), op.namespace.encode(), key.encode(), *map(packed, known[3])]
+            bound = in_binary((known[0], op.namespace, key, *known[3]))
             try:
                 found = ask(link, statement, bound, _types_of_get(known[2]))
             except psycopg.Error as error:
@@ -60,24 +59,17 @@ class OpsAtOnce(QuickPaths):
         known = self._known.get(op.namespace)
         if known is None or op.if_version is not None or time.monotonic() >= self.next_sweep:
             return UNDONE
-        key = check_key(op.key)
+        check_key(op.key)
         self._check_payload(op.payload)
-        now = self._now()
-        if known[1] is not None and known[1] <= now:
+        bound = self.bound_to_set(op, known)
+        if bound is None:
             return UNDONE
-        ends = None if op.ttl is None else expiry(now, op.ttl)
-        bound = [
-            *(packed(known[0]), op.namespace.encode(), key.encode(), packed(op.payload.codec)),
-            *(None if ends is None else packed(ends), packed(now)),
-            *(None if op.author is None else op.author.encode(), op.payload.data),
-            *map(packed, known[3]),
-        ]
         with self._database.at_once() as link:
             if link is None:
                 return UNDONE
             statement = self._database.as_it_is(set_in_space(known[2]))
             try:
-                found = ask(link, statement, bound, _types_of_set(known[2]))
+                found = ask(link, statement, in_binary(bound), _types_of_set(known[2]))
             except errors.QueryCanceled as error:
                 raise fault(error, self._database.place) from error
             except psycopg.Error as error:

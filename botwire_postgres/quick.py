@@ -158,14 +158,9 @@ class QuickPaths(Sweeper):
         known = self._known.get(op.namespace) or self._learn(op.namespace)
         if known is None or op.if_version is not None or (tally is not None and tally.kept_until is not None):
             return cast(int, self._write_op(op))
-        now = self._now()
-        expires = None if op.ttl is None else expiry(now, op.ttl)
-        if known[1] is not None and known[1] <= now:
+        bound = self.bound_to_set(op, known)
+        if bound is None:
             return cast(int, self._write_op(op))
-        bound = (
-            *(known[0], op.namespace, op.key, op.payload.codec, expires, now, op.author, op.payload.data),
-            *known[3],
-        )
         try:
             found = self._database.write_alone(set_in_space(known[2]), bound)
         except errors.UniqueViolation:
@@ -176,7 +171,7 @@ class QuickPaths(Sweeper):
         if not found:
             self._known.pop(op.namespace, None)
             return cast(int, self._write_op(op))
-        version, revision, created, updated, _ = found[0]
+        version, revision, created, updated, expires = found[0]
         run = self._database.current()
         if run is not None:
             run.written = Row(op.key, version, revision, op.payload.codec, b"", created, updated, expires, op.author)
@@ -185,6 +180,14 @@ class QuickPaths(Sweeper):
         if version % self.PRUNE_EVERY == 0:
             self.prune_after(op, version)
         return cast(int, version)
+
+    def bound_to_set(self, op: p.Set, known: Known) -> tuple[Any, ...] | None:
+        """What `set_in_space` binds for a set in a namespace; None where that has expired."""
+        now = self._now()
+        if known[1] is not None and known[1] <= now:
+            return None
+        ends = None if op.ttl is None else expiry(now, op.ttl)
+        return (known[0], op.namespace, op.key, op.payload.codec, ends, now, op.author, op.payload.data, *known[3])
 
     def prune_after(self, op: p.Set, version: int) -> None:
         """Let go of old versions of a key, now that it has come to this one; another time, if that cannot be now."""

@@ -11,7 +11,6 @@ from typing import ClassVar
 from botwire_core import protocol as p
 from botwire_core.errors import BotWireError
 from botwire_core.names import check_key
-from botwire_core.stores.base import expiry
 from botwire_core.stores.rows import Row
 from botwire_postgres.quick import QuickPaths
 from botwire_postgres.statements import set_in_space
@@ -42,17 +41,15 @@ class SetsTogether(QuickPaths):
     def _bound_to_set(self, op: p.Set) -> tuple[int, tuple[object, ...]] | None:
         """How many ancestors the namespace of an op has, and what its statement binds; None for the ordinary way."""
         known = self._known.get(op.namespace)
-        now = self._now()
-        if known is None or op.if_version is not None or (known[1] is not None and known[1] <= now):
+        if known is None or op.if_version is not None:
             return None
         try:
             check_key(op.key)
             self._check_payload(op.payload)
-            ends = None if op.ttl is None else expiry(now, op.ttl)
+            bound = self.bound_to_set(op, known)
         except BotWireError:
             return None
-        bound = (known[0], op.namespace, op.key, op.payload.codec, ends, now, op.author, op.payload.data, *known[3])
-        return known[2], bound
+        return None if bound is None else (known[2], bound)
 
     def _made_by(self, op: p.Set, found: list[tuple[int, int, int, int, int | None]]) -> Row | None:
         if not found:
