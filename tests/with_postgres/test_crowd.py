@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from with_postgres.crowd import STEADY, Report, work
+from with_postgres.crowd import STEADY, work
 from with_postgres.invariants import broken, schema_of
 from with_postgres.servers import Database
 
@@ -21,6 +22,10 @@ PROCESSES = 4
 PATIENCE = 15.0  # seconds, on a machine that does something else as well
 
 
+def processes() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"))
+
+
 def test_c1_c14_nothing_is_lost_or_told_wrongly_and_nothing_is_left_over(
     fresh_schema: Callable[..., str],
     postgres: Database,
@@ -30,8 +35,9 @@ def test_c1_c14_nothing_is_lost_or_told_wrongly_and_nothing_is_left_over(
     url = fresh_schema(pool=6)
     store = open_url(url)
     store.run(p.SetRetention(STEADY, Retention(1, 0)))
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        reports: list[Report] = pool.starmap(work, [(url, seed, scale(400)) for seed in range(PROCESSES)])
+    with processes() as pool:
+        running = [pool.submit(work, url, seed, scale(400)) for seed in range(PROCESSES)]
+        reports = [one.result() for one in running]
     slowest = max(report.slowest for report in reports)
     done = sum(report.done for report in reports)
     record_property("done", done)
@@ -66,8 +72,9 @@ def test_revisions_are_dense_where_nothing_was_ever_let_go(
 ) -> None:
     url = fresh_schema()
     open_url(url).run(p.ListNamespaces())
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        counts = pool.starmap(append_or_set, [(url, seed, scale(1000)) for seed in range(PROCESSES)])
+    with processes() as pool:
+        running = [pool.submit(append_or_set, url, seed, scale(1000)) for seed in range(PROCESSES)]
+        counts = [one.result() for one in running]
     found = postgres.execute(
         f"SELECT count(DISTINCT revision), min(revision), max(revision) FROM {schema_of(url)}.versions"
     )
