@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botwire_core.codec import Value, encode
 from botwire_core.names import end_of_prefix
+from botwire_core.stores.primitives import REPLAYS
 from botwire_core.stores.reserved import ReservedRows
 from botwire_core.stores.rows import Row
 
@@ -42,6 +43,24 @@ class TableRows(ReservedRows):
         wanted = sorted({key for key in keys if key not in self._stored})
         if not wanted:
             return
+        if not self._are_held(wanted):
+            self._put_placeholders(wanted)
+        found = self._store.every(
+            "SELECT key, codec, value, created, updated, expires FROM reserved"
+            " WHERE namespace = ?1 AND key = ANY(?2) ORDER BY key FOR UPDATE",
+            (self._namespace, wanted),
+        )
+        self._stored.update(dict.fromkeys(wanted))
+        self._stored.update((columns[0], _row(columns)) for columns in found)
+
+    def _are_held(self, keys: list[str]) -> bool:
+        """Whether nobody else can put anything at these keys: those of answers begin with a namespace."""
+        if self._namespace != REPLAYS:
+            return False
+        locked = self._store.locked()
+        return all(key.partition("/")[0] in locked for key in keys)
+
+    def _put_placeholders(self, wanted: list[str]) -> None:
         # A row that is not there cannot be locked. So one is put there, which everybody else takes for none, in the
         # order of keys: two who want the same rows do not wait for each other.
         self._store.execute(
@@ -50,13 +69,6 @@ class TableRows(ReservedRows):
             " ON CONFLICT (namespace, key) DO NOTHING",
             (self._namespace, wanted, self._now),
         )
-        found = self._store.every(
-            "SELECT key, codec, value, created, updated, expires FROM reserved"
-            " WHERE namespace = ?1 AND key = ANY(?2) ORDER BY key FOR UPDATE",
-            (self._namespace, wanted),
-        )
-        self._stored.update(dict.fromkeys(wanted))
-        self._stored.update((columns[0], _row(columns)) for columns in found)
 
     def row(self, key: str) -> Row | None:
         row = self._written[key] if key in self._written else self._read(key)

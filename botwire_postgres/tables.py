@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
@@ -101,6 +101,11 @@ class PostgresTables(SqlRetention):
         elif unlocked:
             found = self.every("SELECT name FROM spaces WHERE name = ANY(?1) ORDER BY name FOR UPDATE", (unlocked,))
         run.locked.update(name for (name,) in found)
+
+    def locked(self) -> Set[str]:
+        """The names whose records are locked until the transaction ends."""
+        run = self._database.current()
+        return set() if run is None else run.locked
 
     def _lock_spaces(self, ids: list[int]) -> set[int]:
         """Lock the records of spaces, those without a name too, in one order, and give those that are there."""
