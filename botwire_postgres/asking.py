@@ -46,6 +46,16 @@ def ask(link: Link, sql: str, values: Sequence[bytes | None], types: Sequence[in
     Raises:
         psycopg.Error: what the server said; without an `sqlstate` where it said nothing any more.
     """
+    try:
+        return _ask(link, sql, values, types)
+    except psycopg.Error:
+        raise
+    except BaseException:
+        link.close()  # in the middle of an answer
+        raise
+
+
+def _ask(link: Link, sql: str, values: Sequence[bytes | None], types: Sequence[int]) -> pq.abc.PGresult:
     connection = link.pgconn
     formats = [_BINARY] * len(values)
     name = link.names.get(sql)

@@ -37,17 +37,21 @@ class OpsAtOnce(QuickPaths):
         if known is None or op.at is not None:
             return UNDONE
         key = check_key(op.key)
-        with self._database.at_once() as link:
-            if link is None:
-                return UNDONE
-            statement = self._database.as_it_is(get_from_space(VALUE, known[2]))
-            bound = in_binary((known[0], op.namespace, key, *known[3]))
-            try:
-                found = ask(link, statement, bound, _types_of_get(known[2]))
-            except psycopg.Error as error:
-                if isinstance(error, errors.QueryCanceled) or link.stopped_at is not None:
-                    raise fault(error, self._database.place) from error
-                return UNDONE
+        database = self._database
+        statement = database.as_it_is(get_from_space(VALUE, known[2]))
+        bound = in_binary((known[0], op.namespace, key, *known[3]))
+        taken = database.take_at_once()
+        if taken is None:
+            return UNDONE
+        colour, link = taken
+        try:
+            found = ask(link, statement, bound, _types_of_get(known[2]))
+        except psycopg.Error as error:
+            if isinstance(error, errors.QueryCanceled) or link.stopped_at is not None:
+                raise fault(error, database.place) from error
+            return UNDONE
+        finally:
+            database.give_back(colour, link)
         if not found.ntuples:
             self._known.pop(op.namespace, None)
             return UNDONE
@@ -64,26 +68,31 @@ class OpsAtOnce(QuickPaths):
         bound = self.bound_to_set(op, known)
         if bound is None:
             return UNDONE
-        with self._database.at_once() as link:
-            if link is None:
-                return UNDONE
-            statement = self._database.as_it_is(set_in_space(known[2]))
-            try:
-                found = ask(link, statement, in_binary(bound), _types_of_set(known[2]))
-            except errors.QueryCanceled as error:
-                raise fault(error, self._database.place) from error
-            except psycopg.Error as error:
-                if is_lost(error):
-                    raise self._database.cut_off() from error
-                return UNDONE  # the server said that it is undone
-            self._database.check_replicated(link)
+        database = self._database
+        statement = database.as_it_is(set_in_space(known[2]))
+        binary = in_binary(bound)
+        taken = database.take_at_once()
+        if taken is None:
+            return UNDONE
+        colour, link = taken
+        try:
+            found = ask(link, statement, binary, _types_of_set(known[2]))
+            database.check_replicated(link)
+        except errors.QueryCanceled as error:
+            raise fault(error, database.place) from error
+        except psycopg.Error as error:
+            if is_lost(error):
+                raise database.cut_off() from error
+            return UNDONE  # the server said that it is undone
+        finally:
+            database.give_back(colour, link)
         if not found.ntuples:
             self._known.pop(op.namespace, None)
             return UNDONE
         version = unpacked(found.get_value(0, 0) or b"")
         if version % self.PRUNE_EVERY == 0:
             with suppress(BotWireError):  # the set is done, and a later one comes to the same
-                self._database.run(lambda _: self.prune_after(op, version), None)
+                database.run(lambda _: self.prune_after(op, version), None)
         return version
 
 

@@ -15,7 +15,7 @@ from psycopg_pool import PoolClosed
 
 from botwire_core.errors import CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
-from botwire_postgres.colours import Values
+from botwire_postgres.colours import BlockingColour, Values
 from botwire_postgres.connections import Connections
 from botwire_postgres.faults import collided, fault, is_lost, is_read_only, is_stale_plan
 from botwire_postgres.greenlets import run_beside_loop
@@ -83,29 +83,19 @@ class Database(Connections):
         finally:
             running.reset(token)
 
-    @contextmanager
-    def at_once(self) -> Iterator[Link | None]:
+    def take_at_once(self) -> tuple[BlockingColour, Link] | None:
         """A connection that is at hand for one statement of a thread; None where anything is out of the ordinary.
 
-        What goes wrong is told as it is, and nothing is tried again.
+        It is given back with `give_back`; where something else than psycopg broke the statement off, it is closed
+        first. What goes wrong is told as it is, and nothing is tried again.
         """
         now = time.monotonic()
-        found = None
-        if self.ready and running.get() is None and beside_loop.get() is None and not self.clock.stale_at(now):
-            found = self.at_hand()
-        if found is None:
-            yield None
-            return
-        colour, link = found
-        self.watchdog.watch(link, now + self.timeout)
-        try:
-            yield link
-        except BaseException as error:
-            if not isinstance(error, psycopg.Error):
-                link.close()  # in the middle of an answer
-            raise
-        finally:
-            self.give_back(colour, link)
+        if not self.ready or running.get() is not None or beside_loop.get() is not None or self.clock.stale_at(now):
+            return None
+        found = self.at_hand()
+        if found is not None:
+            self.watchdog.watch(found[1], now + self.timeout)
+        return found
 
     async def arun(self, work: Callable[[A], R], argument: A, *, again: bool = True) -> R:
         """Async twin of `run`."""
