@@ -133,7 +133,7 @@ class QuickPaths(Sweeper):
         view = self.view(op.namespace, None)
         if len(view) != 1 or not 0 < limit <= 1000:
             return None
-        found = self.level_page(columns, view[0], op.prefix, after, reverse, limit)
+        found = self.level_page(columns, view[0], op.prefix, after, reverse, limit, named=True)
         place = columns.split(", ").index("gone")
         now = self._now()
         live = [one for one in found if one[place] is None or one[place] > now]

@@ -117,10 +117,11 @@ def newest_in_view(levels: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool) -> str:
+def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool, named: bool) -> str:
     """The newest row up to revision ?2 of each key of space ?1, in the order of keys; at most ?3 rows.
 
-    Then come the first key, the one where it ends, and the one to go on beyond, as far as there are any.
+    Then come the first key, the one where it ends, and the one to go on beyond, as far as there are any. `named`: none
+    where the space has been dropped meanwhile; what only its forks need of it is older than what stood there.
     """
     # Plus nothing: the other index, by revision, would be taken for the better one, and read the whole namespace.
     conditions = ["space = ?1", "revision + 0 <= ?2"]
@@ -129,9 +130,11 @@ def list_level(columns: str, reverse: bool, start: bool, end: bool, after: bool)
         if given:
             conditions.append(f"{condition} ?{number}")
             number += 1
-    named = columns.replace("size", "length(value)")
+    if named:
+        conditions.append("EXISTS (SELECT 1 FROM spaces WHERE id = ?1 AND name IS NOT NULL)")
+    selected = columns.replace("size", "length(value)")
     order = "DESC" if reverse else "ASC"
     return (
-        f"SELECT DISTINCT ON (key) {named} FROM versions WHERE {' AND '.join(conditions)}"
+        f"SELECT DISTINCT ON (key) {selected} FROM versions WHERE {' AND '.join(conditions)}"
         f" ORDER BY key {order}, revision DESC LIMIT ?3"
     )

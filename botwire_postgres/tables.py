@@ -208,11 +208,19 @@ class PostgresTables(SqlRetention):
         return None
 
     def level_page(
-        self, columns: str, level: Level, prefix: str, after: str | None, reverse: bool, limit: int
+        self,
+        columns: str,
+        level: Level,
+        prefix: str,
+        after: str | None,
+        reverse: bool,
+        limit: int,
+        *,
+        named: bool = False,
     ) -> list[tuple[Any, ...]]:
         end = end_of_prefix(prefix) if prefix else None
         given = [one for one in (prefix or None, end, after) if one is not None]
-        sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None)
+        sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None, named)
         return self.every(sql, (*bounds((level,)), limit, *given))
 
     def last_log_number(self, view: View, log: str) -> int:

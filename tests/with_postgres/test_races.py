@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -164,3 +165,34 @@ def test_nothing_of_a_merge_is_left_once_its_source_is_gone(stores: tuple[Postgr
     store.run(p.Merge("target", "fork", 2))  # at a moment of the base, which has no name any more
     assert store.run(p.Get("target", "key")) == 2
     store.run(p.Drop("fork"))
+
+
+def test_a_list_beside_drops_never_shows_what_only_a_fork_still_needs(
+    stores: tuple[PostgresStore, PostgresStore], begin: Begin, scale: Callable[[int], int]
+) -> None:
+    """The space that a list has found can be gone when its keys are looked for, up to where its forks start."""
+    one, other = stores
+    stop = threading.Event()
+
+    def look() -> list[set[Any]]:
+        seen: list[set[Any]] = []
+        while not stop.is_set():
+            seen.append({entry.value for entry in other.run(p.ListEntries("space", limit=10))})
+        return [values for values in seen if values]
+
+    looking = [begin(look) for _ in range(3)]
+    try:
+        for number in range(0, 2 * scale(1000), 2):
+            for value in (number, number + 1):
+                one.run(p.SetMany("space", tuple((key, encode(value)) for key in "abcde")))
+                if value == number:
+                    one.run(p.Fork("space", f"fork-{number}"))
+            one.run(p.Drop("space"))
+            one.run(p.Drop(f"fork-{number - 2}"))
+    finally:
+        stop.set()
+    for call in looking:
+        seen = call.result(30)
+        assert all(len(values) == 1 for values in seen), "of two moments"
+        numbers = [min(values) for values in seen]
+        assert numbers == sorted(numbers)
