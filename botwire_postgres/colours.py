@@ -21,10 +21,10 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import ConnectionPool
 
 from botwire_postgres.greenlets import wait_for
-from botwire_postgres.links import AsyncLink, Link, connect_arguments
+from botwire_postgres.links import AsyncLink, AsyncPool, Link, connect_arguments
 
 __all__ = ["AsyncColour", "BlockingColour", "Colour", "Values"]
 
@@ -247,7 +247,7 @@ class AsyncColour(Colour):
         self._size = size
         self._prepared = prepared
         self._idle = idle
-        self.pool: AsyncConnectionPool[AsyncLink] = AsyncConnectionPool(
+        self.pool = AsyncPool(
             conninfo,
             connection_class=AsyncLink,
             kwargs=connect_arguments(for_loop=True),

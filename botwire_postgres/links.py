@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -17,8 +18,9 @@ from psycopg.adapt import AdaptersMap
 from psycopg.pq import PollingStatus, TransactionStatus
 from psycopg.types.numeric import FloatBinaryDumper, Int8BinaryDumper
 from psycopg.types.string import BytesBinaryDumper, StrBinaryDumper
+from psycopg_pool import AsyncConnectionPool
 
-__all__ = ["AsyncLink", "Link", "Watchdog", "connect_arguments"]
+__all__ = ["AsyncLink", "AsyncPool", "Link", "Watchdog", "connect_arguments"]
 
 _LOOK_EVERY: Final = 0.2  # seconds
 _PATIENCE: Final = 2.0  # seconds from the request to stop to the end of the connection
@@ -68,6 +70,33 @@ class AsyncLink(psycopg.AsyncConnection[Any], _Watched):
 
     def __del__(self, *_: object) -> None:
         """Nothing, as for a `Link`."""
+
+
+class _Ended(BaseException):
+    """A task was cancelled. The pool takes a CancelledError for one more reason why there is no connection."""
+
+
+class AsyncPool(AsyncConnectionPool[AsyncLink]):
+    """A pool whose tasks end with their event loop, which would wait for them for ever."""
+
+    @classmethod
+    async def worker(cls, q: Any) -> None:
+        """Do what there is to do."""
+        try:
+            await super().worker(q)
+        except _Ended:
+            raise asyncio.CancelledError from None
+
+    async def _connect(self, *given: Any) -> AsyncLink:
+        try:
+            return await super()._connect(*given)
+        except asyncio.CancelledError:
+            raise _Ended from None
+
+    async def schedule_task(self, task: Any, delay: float) -> None:
+        """Do something later."""
+        # Not by the pool's own task for that: given something to do, it can miss that it was cancelled.
+        asyncio.get_running_loop().call_later(delay, self.run_task, task)
 
 
 def _our_adapters() -> AdaptersMap:

@@ -211,3 +211,23 @@ class TestStalled:
             assert isinstance(written.result(20), StoreUnavailableError)
         self.goes_on(run, line, store)
         store.close()
+
+    def test_p20_an_event_loop_ends_in_time_though_connections_are_still_being_made(
+        self, postgres: Database, line: Cutter, fresh_schema: Callable[[], str]
+    ) -> None:
+        store = opened(line, postgres, fresh_schema())
+
+        async def use() -> None:
+            assert await store.arun(GET) == 1
+            line.hold()
+            with pytest.raises(StoreUnavailableError):
+                await store.arun(GET)
+
+        began = time.monotonic()
+        thread = threading.Thread(target=lambda: asyncio.run(use()), daemon=True)
+        thread.start()
+        thread.join(TIMEOUT + PATIENCE)
+        assert not thread.is_alive(), "it waits for a pool that nobody needs any more"
+        assert time.monotonic() - began > TIMEOUT
+        line.release()
+        store.close()
