@@ -149,7 +149,9 @@ class MergeOps(HistoryPrimitives):
             for row in self.newest_rows(self.view(op.namespace, None), f"{log}/", None, False):
                 found = log_of(row.key)
                 # A row keeps the moment at which it first came to be, so it is known again under another number.
-                if found and found[0] == log and _mark(row) != _mark(self._live(base, row.key, draft.now)):
+                if not found or found[0] != log or not row.live(draft.now):
+                    continue  # an expired row counts no more, swept or not
+                if _mark(row) != _mark(self._live(base, row.key, draft.now)):
                     have[_mark(row)] += 1
         keys = []
         for row in rows:
