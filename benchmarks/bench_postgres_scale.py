@@ -45,6 +45,7 @@ class Side:
         self.name = f"{filling.keys:,} keys"
         self.choice = random.Random(3)
         self.numbers = itertools.count()
+        self.known = self.choice.sample(filling.middle, min(50, len(filling.middle)))
         self.known_forks = self.choice.sample(filling.forks, 10)
         self.all = [filling.large, *filling.middle, *filling.small]
 
@@ -56,7 +57,7 @@ class Side:
         return p.Get(self.filling.large, self.key(self.filling.large_keys))
 
     def get_middle(self) -> p.Op[Any]:
-        return p.Get(self.choice.choice(self.filling.middle), self.key(200))
+        return p.Get(self.choice.choice(self.known), self.key(200))
 
     def get_any(self) -> p.Op[Any]:
         return p.Get(self.choice.choice(self.all), self.key(5))
