@@ -1,4 +1,4 @@
-"""Get and set from a thread, each in one statement that libpq sends as it is.
+"""Get and set, each in one statement that libpq sends as it is.
 
 They give what the ordinary ways give, and leave everything out of the ordinary to those.
 """
@@ -13,19 +13,24 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import errors
+from psycopg.pq.abc import PGresult
 
 from botwire_core import protocol as p
 from botwire_core.errors import BotWireError
 from botwire_core.names import check_key
-from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, in_binary, unpacked
+from botwire_core.service import GetRow
+from botwire_postgres.asking import BYTES, INTEGER, TEXT, ask, ask_beside_loop, in_binary, unpacked
 from botwire_postgres.faults import fault, is_lost
-from botwire_postgres.quick import VALUE, QuickPaths
-from botwire_postgres.statements import get_from_space, set_in_space
+from botwire_postgres.quick import VALUE, Known, QuickPaths
+from botwire_postgres.statements import COLUMNS, get_from_space, set_in_space
 
-__all__ = ["AT_ONCE", "UNDONE", "OpsAtOnce"]
+__all__ = ["AT_ONCE", "BESIDE_LOOP", "UNDONE", "OpsAtOnce"]
 
 UNDONE: Final = object()
 """Nothing was done: the op takes the ordinary way."""
+
+_NAMES: Final = COLUMNS.split(", ")
+_TEXTS: Final = frozenset({"key", "author"})
 
 
 class OpsAtOnce(QuickPaths):
@@ -52,11 +57,54 @@ class OpsAtOnce(QuickPaths):
             return UNDONE
         finally:
             database.give_back(colour, link)
+        return self._got(op, known, found)
+
+    async def read_beside_loop(self, op: Any) -> object:
+        """What a look at one key gives from an event loop, or `UNDONE`."""
+        known = self._known.get(op.namespace)
+        if known is None or getattr(op, "at", None) is not None:
+            return UNDONE
+        key = check_key(op.key)
+        database = self._database
+        of_value = type(op) is p.Get
+        statement = database.as_it_is(get_from_space(VALUE if of_value else COLUMNS, known[2]))
+        bound = in_binary((known[0], op.namespace, key, *known[3]))
+        taken = await database.take_beside_loop()
+        if taken is None:
+            return UNDONE
+        colour, link = taken
+        try:
+            found = await ask_beside_loop(link, statement, bound, _types_of_get(known[2]))
+        except psycopg.Error as error:
+            if isinstance(error, errors.QueryCanceled) or link.stopped_at is not None:
+                raise fault(error, database.place) from error
+            return UNDONE
+        finally:
+            await database.give_back_beside_loop(colour, link)
+        return self._got(op, known, found) if of_value else self._got_row(op, known, found)
+
+    def _got(self, op: p.Get, known: Known, found: PGresult) -> object:
         if not found.ntuples:
             self._known.pop(op.namespace, None)
             return UNDONE
         codec, gone, value = found.get_value(0, 0), found.get_value(0, 1), found.get_value(0, 2)
         return self.standing_value(op, known, _unpacked(codec), _unpacked(gone), value or b"")
+
+    def _got_row(self, op: GetRow, known: Known, found: PGresult) -> object:
+        if not found.ntuples:
+            self._known.pop(op.namespace, None)
+            return UNDONE
+        now = self._now()
+        columns = [found.get_value(0, column) for column in range(found.nfields)]
+        if columns[0] is None or (known[1] is not None and known[1] <= now):
+            return None
+        row = self.row_of(
+            tuple(
+                column if name == "value" else column and column.decode() if name in _TEXTS else _unpacked(column)
+                for name, column in zip(_NAMES, columns, strict=True)
+            )
+        )
+        return row if row.live(now) else None
 
     def set_at_once(self, op: p.Set) -> object:
         """The version that a set wrote, or `UNDONE`."""
@@ -110,6 +158,8 @@ def _types_of_set(ancestors: int) -> list[int]:
     return [INTEGER, TEXT, TEXT, INTEGER, INTEGER, INTEGER, TEXT, BYTES, *[INTEGER] * (2 * ancestors)]
 
 
+BESIDE_LOOP: Final = frozenset({p.Get, GetRow})
+"""What `read_beside_loop` is for."""
 AT_ONCE: Final[dict[type, Callable[[Any, Any], object]]] = {
     p.Get: OpsAtOnce.get_at_once,
     p.Set: OpsAtOnce.set_at_once,

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, TooManyRequests
 
 from botwire_postgres.greenlets import wait_for
 from botwire_postgres.links import AsyncLink, AsyncPool, Link, connect_arguments
@@ -45,6 +45,7 @@ _GREETING: Final = (
 )
 # What the pool meets is raised where it matters; to those who ask for the log of psycopg it goes on.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+_IN_LINE: Final = 0.5  # seconds
 _WAITING_FOR_EACH: Final = 100
 """Callers that may wait for each connection of a pool; more are refused at once."""
 
@@ -52,8 +53,8 @@ _WAITING_FOR_EACH: Final = 100
 class Colour(ABC):
     """Connections and statements of one colour; all of it blocks, or seems to.
 
-    The connection that was used last stays at hand, and goes back to the pool as soon as somebody waits there: to take
-    one from the pool and return it costs half as much as a get.
+    Connections that were used stay at hand, and go back to the pool as soon as somebody waits there: to take one from
+    the pool and return it costs half as much as a get.
     """
 
     def __init__(self) -> None:
@@ -87,7 +88,7 @@ class Colour(ABC):
 
     def give_back(self, link: Any) -> None:
         """Return it; a broken one is thrown away."""
-        if self._closed or self._at_hand or link.pgconn.transaction_status != TransactionStatus.IDLE:
+        if self._closed or link.pgconn.transaction_status != TransactionStatus.IDLE:
             self._to_pool(link)
             return
         self._at_hand.append(link)
@@ -96,9 +97,10 @@ class Colour(ABC):
                 self._to_pool(self._at_hand.pop())
 
     def let_go(self) -> None:
-        """Return the connection that is at hand."""
+        """Return the connections that are at hand."""
         with suppress(IndexError):
-            self._to_pool(self._at_hand.pop())
+            while True:
+                self._to_pool(self._at_hand.pop())
 
     @abstractmethod
     def _from_pool(self, timeout: float) -> Any: ...
@@ -258,6 +260,7 @@ class AsyncColour(Colour):
         )
         self._opened = False
         self._links: WeakSet[AsyncLink] = WeakSet()
+        self._line: deque[asyncio.Future[AsyncLink | None]] = deque()
 
     def connect(self, seconds: float) -> AsyncLink:
         try:
@@ -313,6 +316,63 @@ class AsyncColour(Colour):
     def pool_is_full(self) -> bool:
         return _is_full(self.pool.get_stats(), self._size)
 
+    async def take_beside_loop(self) -> AsyncLink | None:
+        """`at_hand` for a coroutine, which waits in line for a moment where all connections are in use.
+
+        None where that was too long, where there may be more of them, or where one has to be looked after: that is for
+        calls that wait.
+        """
+        if self._at_hand:
+            if self._at_hand[-1].has_gone():
+                return None
+            link: AsyncLink | None = self._at_hand.pop()
+            return link
+        if not self.pool_is_full() or self._crowded():
+            return None
+        given: asyncio.Future[AsyncLink | None] = asyncio.get_running_loop().create_future()
+        self._line.append(given)
+        try:
+            async with asyncio.timeout(_IN_LINE):
+                return await given
+        except TimeoutError:
+            return None
+        except asyncio.CancelledError:
+            link = given.result() if given.done() and not given.cancelled() else None
+            if link is not None:
+                await self.give_back_beside_loop(link)
+            raise
+        finally:
+            with suppress(ValueError):
+                self._line.remove(given)
+
+    async def give_back_beside_loop(self, link: AsyncLink) -> None:
+        """`give_back` for a coroutine."""
+        if self._closed or link.pgconn.transaction_status != TransactionStatus.IDLE or self._waiting:
+            await self.pool.putconn(link)
+        elif not self._hand_on(link):
+            self._at_hand.append(link)
+
+    def give_back(self, link: AsyncLink) -> None:
+        if self._waiting or link.pgconn.transaction_status != TransactionStatus.IDLE or not self._hand_on(link):
+            super().give_back(link)
+
+    def take(self, timeout: float) -> AsyncLink:
+        if self._crowded():
+            raise TooManyRequests("too many wait for a connection already")
+        link: AsyncLink = super().take(timeout)
+        return link
+
+    def _crowded(self) -> bool:
+        return len(self._line) + self._waiting >= self._size * _WAITING_FOR_EACH
+
+    def _hand_on(self, link: AsyncLink) -> bool:
+        while self._line and not self._closed:
+            given = self._line.popleft()
+            if not given.done():
+                given.set_result(link)
+                return True
+        return False
+
     def abandon(self) -> None:
         """Close all connections from outside of the event loop, which has ended."""
         for link in list(self._links):
@@ -321,6 +381,9 @@ class AsyncColour(Colour):
     async def close(self) -> None:
         """Close all connections; those in use, when they are returned."""
         self._closed = True
+        for given in self._line:
+            if not given.done():
+                given.set_result(None)
         while self._at_hand:
             await self.pool.putconn(self._at_hand.pop())
         await self.pool.close()

@@ -157,6 +157,10 @@ class Connections:
         link = colour.at_hand()
         return None if link is None else (colour, link)
 
+    def colour_beside(self, loop: asyncio.AbstractEventLoop) -> AsyncColour | None:
+        """The connections of an event loop, if it has any."""
+        return self._loops.get(loop) if self._process == os.getpid() else None
+
     def _leave_loops(self, has_ended: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
         """Close the connections of event loops that do so themselves no more."""
         for loop in [one for one in self._loops if has_ended(one)]:

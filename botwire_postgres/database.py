@@ -15,11 +15,11 @@ from psycopg_pool import PoolClosed
 
 from botwire_core.errors import CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
-from botwire_postgres.colours import BlockingColour, Values
+from botwire_postgres.colours import AsyncColour, BlockingColour, Values
 from botwire_postgres.connections import Connections
 from botwire_postgres.faults import collided, fault, is_lost, is_read_only, is_stale_plan
 from botwire_postgres.greenlets import run_beside_loop
-from botwire_postgres.links import Link
+from botwire_postgres.links import AsyncLink, Link
 from botwire_postgres.runs import Run, beside_loop, running
 from botwire_postgres.schema import qualified
 
@@ -90,12 +90,30 @@ class Database(Connections):
         first. What goes wrong is told as it is, and nothing is tried again.
         """
         now = time.monotonic()
-        if not self.ready or running.get() is not None or beside_loop.get() is not None or self.clock.stale_at(now):
-            return None
-        found = self.at_hand()
+        found = self.at_hand() if self._nothing_special(now) else None
         if found is not None:
             self.watchdog.watch(found[1], now + self.timeout)
         return found
+
+    async def take_beside_loop(self) -> tuple[AsyncColour, AsyncLink] | None:
+        """The same for a coroutine; it is given back with `give_back_beside_loop`."""
+        now = time.monotonic()
+        colour = self.colour_beside(asyncio.get_running_loop()) if self._nothing_special(now) else None
+        link = None if colour is None else await colour.take_beside_loop()
+        if colour is None or link is None:
+            return None
+        self.watchdog.watch(link, now + self.timeout)
+        return colour, link
+
+    async def give_back_beside_loop(self, colour: AsyncColour, link: AsyncLink) -> None:
+        """Return what `take_beside_loop` gave."""
+        self.watchdog.done(link)
+        if link.stopped_at is not None:
+            link.pgconn.finish()  # what was to stop this one must not stop the next
+        await colour.give_back_beside_loop(link)
+
+    def _nothing_special(self, now: float) -> bool:
+        return self.ready and running.get() is None and beside_loop.get() is None and not self.clock.stale_at(now)
 
     async def arun(self, work: Callable[[A], R], argument: A, *, again: bool = True) -> R:
         """Async twin of `run`."""

@@ -11,7 +11,7 @@ import psycopg
 from botwire_core import protocol as p
 from botwire_core.clock import Clock
 from botwire_core.stores.threads import run_in_thread, to_the_end
-from botwire_postgres.at_once import AT_ONCE, UNDONE, OpsAtOnce
+from botwire_postgres.at_once import AT_ONCE, BESIDE_LOOP, UNDONE, OpsAtOnce
 from botwire_postgres.clock import DatabaseClock
 from botwire_postgres.database import Database
 from botwire_postgres.together import SetsTogether
@@ -81,6 +81,10 @@ class PostgresStore(SetsTogether, OpsAtOnce):
         kind = type(op)
         if kind in _STREAMS:  # they read or write files
             return await run_in_thread(self.run, op)
+        if kind in BESIDE_LOOP:
+            read = await self.read_beside_loop(op)
+            if read is not UNDONE:
+                return cast(R, read)
         runner = self._runners.get(kind) or self._late_runner(op)
         if kind in _READS or kind in self._late_reads:
             reading: R = await self._database.arun(runner, op)
