@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from botwire_core import protocol as p
 from botwire_core.errors import RevisionPrunedError
-from botwire_core.names import check_namespace
+from botwire_core.names import LOG_DIGITS, check_namespace
 from botwire_core.results import Stats
 from botwire_core.stores.rows import Row
 from botwire_core.stores.spaces import Level, Space, View
@@ -28,6 +28,9 @@ class SqlPast(SqlRecords):
     """What `row_of` takes, in this order; the key is the third."""
     BY_KEY: ClassVar[str] = ""
     """What makes sure that rows are looked up by their key, where the database could take it into its head not to."""
+
+    IS_LOG_ROW: ClassVar[str]
+    """Whether the last 19 characters of a key are digits."""
 
     @abstractmethod
     def row_of(self, columns: tuple[Any, ...]) -> Row:
@@ -124,6 +127,22 @@ class SqlPast(SqlRecords):
         return Stats(
             op.namespace, keys, size, space.head, self.count_forks(space), len(self.list_snapshots(space)), today
         )
+
+    def last_log_number(self, view: View, log: str) -> int:
+        last = -1
+        low, high = f"{log}/{'0' * LOG_DIGITS}", f"{log}/{'9' * LOG_DIGITS}"
+        for level in view:
+            space, upto = bounds((level,))
+            found = self.one(
+                f"SELECT key FROM versions{self.BY_KEY} WHERE space = ?1 AND key >= ?2 AND key <= ?3"
+                # Plus nothing: an index by revision must not be taken for the better one.
+                f" AND length(key) = ?4 AND {self.IS_LOG_ROW} AND revision + 0 <= ?5 ORDER BY key DESC LIMIT 1",
+                (space, low, high, len(low), upto),
+            )
+            if found is not None:
+                last = max(last, int(found[0][-LOG_DIGITS:]))
+            last = max(last, self.log_floor(space, log))
+        return last
 
     # --- the past ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import apsw
 
 from botwire_core.errors import StoreFullError
-from botwire_core.names import LOG_DIGITS, end_of_prefix
+from botwire_core.names import end_of_prefix
 from botwire_core.stores.rows import TOMBSTONE, Row
 from botwire_core.stores.spaces import Level, Space, View
 from botwire_core.stores.sql.records import bounds
@@ -35,6 +35,7 @@ class VersionLog(SqlRetention):
     SPACES = _SPACES
     COLUMNS = COLUMNS
     BY_KEY = " INDEXED BY versions_by_key"
+    IS_LOG_ROW = "substr(key, -19) NOT GLOB '*[^0-9]*'"
 
     _connections: Connections
     _made_space = False
@@ -128,22 +129,6 @@ class VersionLog(SqlRetention):
         end = end_of_prefix(prefix) if prefix else None
         sql = list_level(columns, reverse, bool(prefix), end is not None, after is not None)
         return self.every(sql, (space, upto, prefix, end, after, limit))
-
-    def last_log_number(self, view: View, log: str) -> int:
-        last = -1
-        low, high = f"{log}/{'0' * LOG_DIGITS}", f"{log}/{'9' * LOG_DIGITS}"
-        for level in view:
-            space, upto = bounds((level,))
-            found = self.one(
-                "SELECT key FROM versions INDEXED BY versions_by_key WHERE space = ?1 AND key >= ?2 AND key <= ?3"
-                " AND length(key) = ?4 AND substr(key, -19) NOT GLOB '*[^0-9]*' AND revision <= ?5"
-                " ORDER BY key DESC LIMIT 1",
-                (space, low, high, len(low), upto),
-            )
-            if found is not None:
-                last = max(last, int(found[0][-LOG_DIGITS:]))
-            last = max(last, self.log_floor(space, log))
-        return last
 
     # --- commit order ---------------------------------------------------------------------------------------------
 
