@@ -79,7 +79,7 @@ def wait_for_quiet(load: float | None) -> None:
 
 def write_page(results: Path) -> None:
     """Put what was found between the marks of the page; what was not run stays as it is."""
-    found = {name: [Report.read(path) for path in sorted(results.glob(f"{name}-*.json"))] for name in SCRIPTS}
+    found = {name: [Report.read(path) for path in sorted(results.glob(f"{name}-[0-9]*.json"))] for name in SCRIPTS}
     found = {name: runs for name, runs in found.items() if runs}
     text = PAGE.read_text(encoding="utf-8")
     machine = (results / "machine.md").read_text(encoding="utf-8")
