@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
-from botwire_core.errors import SchemaTooNewError, StoreCorruptError, StoreUnavailableError
+from botwire_core.errors import SchemaTooNewError, StoreCorruptError, UnknownStoreError
 
 __all__ = ["SCHEMA_VERSION", "check_schema_name", "ensure_schema", "qualified"]
 
@@ -106,10 +106,10 @@ def check_schema_name(name: str) -> str:
     """The name of a schema, if it can be one.
 
     Raises:
-        StoreUnavailableError: it is not made of lower-case letters, digits and underscores.
+        UnknownStoreError: it is not made of lower-case letters, digits and underscores.
     """
     if not _NAME.fullmatch(name):
-        raise StoreUnavailableError(
+        raise UnknownStoreError(
             f"{name!r} is no name for a schema", hint="use lower-case letters, digits and _; at most 63"
         )
     return name

@@ -10,6 +10,7 @@ import psycopg
 
 from botwire_core import protocol as p
 from botwire_core.clock import Clock
+from botwire_core.errors import BotWireError
 from botwire_core.stores.threads import run_in_thread, to_the_end
 from botwire_postgres.at_once import AT_ONCE, BESIDE_LOOP, UNDONE, OpsAtOnce
 from botwire_postgres.clock import DatabaseClock
@@ -99,7 +100,7 @@ class PostgresStore(SetsTogether, OpsAtOnce):
 
         def run(op: p.Op[Any]) -> Any:
             result = runner(op)
-            with suppress(psycopg.Error):  # the op is done, and the next sweep comes to the same
+            with suppress(psycopg.Error, BotWireError):  # the op is done, and the next sweep comes to the same
                 self.sweep_some()
             return result
 

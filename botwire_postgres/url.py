@@ -12,7 +12,7 @@ from botwire_postgres.store import DEFAULT_TIMEOUT, PostgresStore
 
 __all__ = ["open_url"]
 
-_OURS: Final = {"schema": "botwire", "pool": "10", "prepared": "auto"}
+_OURS: Final = {"schema": "botwire", "pool": "10", "prepared": "auto", "timeout": str(DEFAULT_TIMEOUT)}
 
 
 def open_url(
@@ -23,7 +23,7 @@ def open_url(
     There may be several hosts, separated by commas: the one that takes writes is used. Of the options after `?` these
     are ours, and the rest is libpq's: `schema`, where the tables stand ("botwire"); `pool`, the most connections of
     each process (10); `prepared=auto|on|off`, whether statements are prepared on the server ("auto": unless there is a
-    pooler in between).
+    pooler in between); `timeout`, the seconds for each op (30), which the argument goes before.
 
     Raises:
         UnknownStoreError: it cannot be read, or an option of ours has a value that it cannot have.
@@ -40,11 +40,17 @@ def open_url(
         raise UnknownStoreError(f"pool={ours['pool']} is no number of connections", hint="use 1 to 1000")
     if ours["prepared"] not in ("auto", "on", "off"):
         raise UnknownStoreError(f"prepared={ours['prepared']} is unknown", hint="use auto, on or off")
+    try:
+        seconds = float(ours["timeout"])
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise UnknownStoreError(f"timeout={ours['timeout']} is no time", hint="use seconds, up to 86400")
     return PostgresStore(
         f"postgresql://{parts.netloc}{parts.path}{'?' * bool(rest)}{rest}",  # urlunsplit leaves // out before no host
         schema=ours["schema"],
         pool_size=int(ours["pool"]),
         prepared=None if ours["prepared"] == "auto" else ours["prepared"] == "on",
-        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        timeout=seconds if timeout is None else timeout,
         clock=clock,
     )
