@@ -42,7 +42,7 @@ SCRIPTS: dict[str, list[str]] = {
     "scopes": ["bench_scopes.py", "--rounds", "40"],
     "postgres": ["bench_postgres.py", "--rounds", "20"],
     "postgres-scale": ["bench_postgres_scale.py", "--rounds", "20", "--setting", "shared_buffers=512MB"],
-    "postgres-servers": ["servers_on_postgres.py", "--rounds", "5"],
+    "postgres-servers": ["servers_on_postgres.py", "--rounds", "4"],
 }
 
 # "large" has none: the goals are for 100,000 keys of 200 B.
@@ -93,7 +93,8 @@ def write_page(results: Path) -> None:
         loads = ", ".join(f"{run.load:.1f}" for run in runs)
         text = replaced(text, name, "\n".join([f"{how_often} at a load of {loads}:\n\n{command}", *tables]))
     for name, scripts in GOALS.items():
-        text = replaced(text, name, goals_table(found[script] for script in scripts if script in found))
+        if any(script in found for script in scripts):
+            text = replaced(text, name, goals_table(found[script] for script in scripts if script in found))
     PAGE.write_text(text, encoding="utf-8")
     say(f"wrote {PAGE}")
 
