@@ -15,8 +15,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
 from botwire_core.errors import UnknownStoreError
+from botwire_postgres.beside_loop import AsyncColour
+from botwire_postgres.blocking import BlockingColour
 from botwire_postgres.clock import DatabaseClock
-from botwire_postgres.colours import AsyncColour, BlockingColour, Colour
+from botwire_postgres.colours import Colour
 from botwire_postgres.links import Link, Watchdog
 from botwire_postgres.runs import Run
 from botwire_postgres.schema import check_schema_name, ensure_schema

@@ -15,7 +15,9 @@ from psycopg_pool import PoolClosed
 
 from botwire_core.errors import CommitUnknownError, StoreBusyError
 from botwire_core.stores.rows import StaleRead
-from botwire_postgres.colours import AsyncColour, BlockingColour, Values
+from botwire_postgres.beside_loop import AsyncColour
+from botwire_postgres.blocking import BlockingColour
+from botwire_postgres.colours import Values
 from botwire_postgres.connections import Connections
 from botwire_postgres.faults import collided, fault, is_lost, is_read_only, is_stale_plan
 from botwire_postgres.greenlets import run_beside_loop

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from botwire_core.records import field, record
 from botwire_core.stores.rows import Row
-from botwire_postgres.colours import AsyncColour, Colour
+from botwire_postgres.beside_loop import AsyncColour
+from botwire_postgres.colours import Colour
 
 __all__ = ["Run", "beside_loop", "running"]
 
