@@ -19,7 +19,7 @@ from psycopg import errors
 
 from botwire_core.errors import SchemaTooNewError, StoreCorruptError, UnknownStoreError
 
-__all__ = ["SCHEMA_VERSION", "check_schema_name", "ensure_schema", "qualified"]
+__all__ = ["SCHEMA_VERSION", "check_schema_name", "ensure_schema", "qualified", "tables_on"]
 
 SCHEMA_VERSION: Final = 1
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -139,7 +139,7 @@ def ensure_schema(schema: str, every: Callable[[str, tuple[Any, ...]], list[Any]
             found = dict(every(qualified("SELECT name, value FROM about", schema), ()))
             break
         except (errors.UndefinedTable, errors.InvalidSchemaName):
-            _create(schema, do)
+            _create(schema, tables_on(every("SELECT version()", ())[0][0]), do)
         except errors.UndefinedColumn as error:
             raise StoreCorruptError(
                 f"the schema {schema!r} has tables of another program", hint="give BotWire one of its own: ?schema=name"
@@ -152,11 +152,25 @@ def ensure_schema(schema: str, every: Callable[[str, tuple[Any, ...]], list[Any]
         )
 
 
-def _create(schema: str, do: Callable[[str], object]) -> None:
+def tables_on(version: str) -> tuple[str, ...]:
+    """What makes the tables, by what the server says of itself.
+
+    CockroachDB takes no `COLLATE "C"` for a column (https://github.com/cockroachdb/cockroach/issues/96828), and orders
+    every text by its bytes.
+
+    >>> any("COLLATE" in statement for statement in tables_on("CockroachDB CCL v25.1.0"))
+    False
+    """
+    if version.startswith("CockroachDB"):
+        return tuple(statement.replace(' COLLATE "C"', "") for statement in _TABLES)
+    return _TABLES
+
+
+def _create(schema: str, tables: tuple[str, ...], do: Callable[[str], object]) -> None:
     do("BEGIN")
     try:
         do(f'CREATE SCHEMA IF NOT EXISTS "{check_schema_name(schema)}"')
-        for statement in _TABLES:
+        for statement in tables:
             do(qualified(statement, schema))
         for name, value in (("schema_version", SCHEMA_VERSION), ("compatible_from", SCHEMA_VERSION)):
             do(qualified(f"INSERT INTO about (name, value) VALUES ('{name}', {value})", schema))
