@@ -9,6 +9,7 @@ from botwire_core import protocol as p
 from botwire_core import service
 from botwire_core.errors import ForbiddenError
 from botwire_core.grants import EVERYTHING
+from botwire_core.scopes.adopting import AdoptScoped
 from botwire_core.scopes.naming import is_place_of
 from botwire_core.scopes.ops import FindScoped, ForgetScoped, ForkScoped, ListScoped, OpenScoped, ReadUses, RecordUses
 
@@ -150,6 +151,6 @@ LISTS: Final[frozenset[type[p.Op[Any]]]] = frozenset({p.ListNamespaces, ListScop
 """Ops whose results are lists of namespaces, which nobody may see more of than he may read."""
 
 SERVER_ONLY: Final[frozenset[type[p.Op[Any]]]] = frozenset(
-    {service.FindToken, service.TouchToken, service.Serve, service.GetRow, service.ListAncestors}
+    {service.FindToken, service.TouchToken, service.Serve, service.GetRow, service.ListAncestors, AdoptScoped}
 )
 """Ops that the server makes of what clients send, and that no client may send itself."""

@@ -13,9 +13,10 @@ from typing import Any
 from botwire_core import protocol as p
 from botwire_core.codec import encode
 from botwire_core.errors import BotWireError, ConflictError, InvalidValueError, RevisionPrunedError
+from botwire_core.memory import Memory
 from botwire_postgres.url import open_url
 
-__all__ = ["STEADY", "WILD", "Report", "work"]
+__all__ = ["STEADY", "WILD", "Report", "append_or_set", "work"]
 
 STEADY = "steady"
 """Is never dropped, and nobody erases what is counted there."""
@@ -141,3 +142,15 @@ def _things(actor: int, seed: int, steps: int, report: Report) -> Iterator[Any]:
             case _:
                 for _ in range(8):
                     yield p.Set(one(WILD), "wild/key", encode(text), one([None, None, 0.001]))
+
+
+def append_or_set(url: str, seed: int, count: int) -> int:
+    """The first writes race for making the namespace."""
+    memory = Memory("dense", store=open_url(url))
+    for number in range(count):
+        if number % 2:
+            memory.append("log", number)
+        else:
+            memory.set(f"{seed}/{number}", number)
+    memory.store.close()
+    return count

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from with_postgres.crowd import STEADY, work
+from with_postgres.crowd import STEADY, append_or_set, work
 from with_postgres.invariants import broken, schema_of
 from with_postgres.servers import Database
 
@@ -80,15 +80,3 @@ def test_revisions_are_dense_where_nothing_was_ever_let_go(
     )
     assert found == [(sum(counts), 1, sum(counts))]
     assert broken(postgres, url) == {}
-
-
-def append_or_set(url: str, seed: int, count: int) -> int:
-    """The first writes race for making the namespace."""
-    memory = Memory("dense", store=open_url(url))
-    for number in range(count):
-        if number % 2:
-            memory.append("log", number)
-        else:
-            memory.set(f"{seed}/{number}", number)
-    memory.store.close()
-    return count

@@ -7,19 +7,19 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from multiprocessing.connection import Connection
 from typing import Any
 
 import psycopg
 import pytest
 from stress.crowd import heard, result_of, talking_to
+from with_postgres.holder import hold_a_transaction
 from with_postgres.installation import until
 from with_postgres.pooler import Pooler
 from with_postgres.servers import Database
 from with_postgres.sessions import lock_of, other_session, somebody_waits
 
 from botwire_core.codec import encode
-from botwire_core.errors import BotWireError, StoreBusyError
+from botwire_core.errors import StoreBusyError
 from botwire_core.protocol import Append, Get, Op, Set
 from botwire_core.service import Request, Serve
 from botwire_postgres.store import PostgresStore
@@ -66,21 +66,6 @@ def test_p8_a_write_ends_at_its_deadline_while_somebody_holds_the_lock_and_goes_
             other.execute("SELECT 1")
     for store in (hasty, patient):
         store.close()
-
-
-def hold_a_transaction(connection: Connection, url: str, timeout: float) -> str:
-    """Say when a write is under way, go on when told, and give the name of the error in which it ended."""
-    store = open_url(url, timeout=timeout)
-    try:
-        with store.grouped(["space"]):
-            store.run(Set("space", "key", encode(3)))
-            connection.send("inside")
-            connection.recv()
-    except BotWireError as error:
-        return type(error).__name__
-    finally:
-        store.close()
-    return "done"
 
 
 def test_p8_a_process_that_is_stopped_in_a_transaction_blocks_others_no_longer_than_its_timeout(
