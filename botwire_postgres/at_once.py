@@ -108,40 +108,68 @@ class OpsAtOnce(QuickPaths):
 
     def set_at_once(self, op: p.Set) -> object:
         """The version that a set wrote, or `UNDONE`."""
+        asked = self._asked_to_set(op)
+        taken = None if asked is None else self._database.take_at_once()
+        if asked is None or taken is None:
+            return UNDONE
+        colour, link = taken
+        try:
+            found = ask(link, *asked)
+            self._database.check_replicated(link)
+        except psycopg.Error as error:
+            return self._not_set(error)
+        finally:
+            self._database.give_back(colour, link)
+        version = self._version_set(op, found)
+        if version is not None and version % self.PRUNE_EVERY == 0:
+            with suppress(BotWireError):  # the set is done, and a later one comes to the same
+                self._database.run(lambda _: self.prune_after(op, version), None)
+        return UNDONE if version is None else version
+
+    async def set_beside_loop(self, op: p.Set) -> object:
+        """Async twin of `set_at_once`."""
+        asked = self._asked_to_set(op)
+        taken = None if asked is None else await self._database.take_beside_loop()
+        if asked is None or taken is None:
+            return UNDONE
+        colour, link = taken
+        try:
+            found = await ask_beside_loop(link, *asked)
+            self._database.check_replicated(link)
+        except psycopg.Error as error:
+            return self._not_set(error)
+        finally:
+            await self._database.give_back_beside_loop(colour, link)
+        version = self._version_set(op, found)
+        if version is not None and version % self.PRUNE_EVERY == 0:
+            with suppress(BotWireError):
+                await self._database.arun(lambda _: self.prune_after(op, version), None)
+        return UNDONE if version is None else version
+
+    def _asked_to_set(self, op: p.Set) -> tuple[str, list[bytes | None], list[int]] | None:
+        """The statement that sets, what it binds, and the types of that; None where it takes the ordinary way."""
         known = self._known.get(op.namespace)
         if known is None or op.if_version is not None or time.monotonic() >= self.next_sweep:
-            return UNDONE
+            return None
         check_key(op.key)
         self._check_payload(op.payload)
         bound = self.bound_to_set(op, known)
         if bound is None:
-            return UNDONE
-        database = self._database
-        statement = database.as_it_is(set_in_space(known[2]))
-        binary = in_binary(bound)
-        taken = database.take_at_once()
-        if taken is None:
-            return UNDONE
-        colour, link = taken
-        try:
-            found = ask(link, statement, binary, _types_of_set(known[2]))
-            database.check_replicated(link)
-        except errors.QueryCanceled as error:
-            raise fault(error, database.place) from error
-        except psycopg.Error as error:
-            if is_lost(error):
-                raise database.cut_off() from error
-            return UNDONE  # the server said that it is undone
-        finally:
-            database.give_back(colour, link)
+            return None
+        return self._database.as_it_is(set_in_space(known[2])), in_binary(bound), _types_of_set(known[2])
+
+    def _not_set(self, error: psycopg.Error) -> object:
+        if isinstance(error, errors.QueryCanceled):
+            raise fault(error, self._database.place) from error
+        if is_lost(error):
+            raise self._database.cut_off() from error
+        return UNDONE  # the server said that it is undone
+
+    def _version_set(self, op: p.Set, found: PGresult) -> int | None:
         if not found.ntuples:
             self._known.pop(op.namespace, None)
-            return UNDONE
-        version = unpacked(found.get_value(0, 0) or b"")
-        if version % self.PRUNE_EVERY == 0:
-            with suppress(BotWireError):  # the set is done, and a later one comes to the same
-                database.run(lambda _: self.prune_after(op, version), None)
-        return version
+            return None
+        return unpacked(found.get_value(0, 0) or b"")
 
 
 def _unpacked(column: bytes | None) -> int | None:

@@ -23,7 +23,7 @@ from botwire_core.stores.history import HistoryStoreBase
 from botwire_core.stores.rows import Row
 from botwire_core.stores.sql.records import bounds
 from botwire_core.stores.tally import counting
-from botwire_postgres.retention import Sweeper
+from botwire_postgres.looking_ahead import LooksAhead
 from botwire_postgres.statements import COLUMNS, MAX_LEVELS, get_from_space, get_many_from_space, set_in_space
 
 __all__ = ["VALUE", "Known", "QuickPaths"]
@@ -35,7 +35,7 @@ _KNOWN_KEPT = 20_000
 VALUE = "codec, gone, value"
 
 
-class QuickPaths(Sweeper):
+class QuickPaths(LooksAhead):
     """Get, set and get many, in one statement each."""
 
     _known: dict[str, Known]
@@ -84,7 +84,9 @@ class QuickPaths(Sweeper):
         known = None if op.at is not None else self._known.get(op.namespace) or self._learn(op.namespace)
         keys = [check_key(key) for key in op.keys]
         if known is not None and keys:
-            found = self._database.every(get_many_from_space(known[2]), (known[0], op.namespace, keys, *known[3]))
+            found = self._database.every(
+                get_many_from_space(VALUE, known[2]), (known[0], op.namespace, keys, *known[3])
+            )
             if found:
                 return dict(self._decoded_many(op, known, found))
             self._known.pop(op.namespace, None)

@@ -32,6 +32,8 @@ class Run:
     """The names whose records are locked until the transaction ends."""
     places: dict[tuple[int, int], int] = field(default_factory=dict)
     """The next free place of each revision, by space, that the transaction has written rows of."""
+    wanted: tuple[str, ...] = ()
+    """The keys that a write of many is going to ask for."""
     written: Row | None = None
     """What was written last, maybe without its value."""
 

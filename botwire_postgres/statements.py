@@ -70,13 +70,12 @@ def get_from_space(columns: str, ancestors: int) -> str:
 
 
 @lru_cache(maxsize=MAX_LEVELS + 1)
-def get_many_from_space(ancestors: int) -> str:
-    """The same for many keys (?3), each with its place among them."""
+def get_many_from_space(columns: str, ancestors: int) -> str:
+    """The same for many keys (?3), each with its place among them first."""
+    named = ", ".join(f"v.{column}" for column in columns.split(", "))
     return (
-        "SELECT k.place, v.codec, v.gone, v.value FROM spaces s"
-        " CROSS JOIN unnest(?3::text[]) WITH ORDINALITY AS k(key, place)"
-        f" LEFT JOIN LATERAL ({_first_of('codec, gone, value', 'k.key', 4, ancestors)}) v ON true"
-        " WHERE s.id = ?1 AND s.name = ?2"
+        f"SELECT k.place, {named} FROM spaces s CROSS JOIN unnest(?3::text[]) WITH ORDINALITY AS k(key, place)"
+        f" LEFT JOIN LATERAL ({_first_of(columns, 'k.key', 4, ancestors)}) v ON true WHERE s.id = ?1 AND s.name = ?2"
     )
 
 

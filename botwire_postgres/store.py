@@ -86,6 +86,10 @@ class PostgresStore(SetsTogether, OpsAtOnce):
             read = await self.read_beside_loop(op)
             if read is not UNDONE:
                 return cast(R, read)
+        elif kind is p.Set:
+            written_at_once = await to_the_end(self.set_beside_loop(cast(p.Set, op)))
+            if written_at_once is not UNDONE:
+                return cast(R, written_at_once)
         runner = self._runners.get(kind) or self._late_runner(op)
         if kind in _READS or kind in self._late_reads:
             reading: R = await self._database.arun(runner, op)
