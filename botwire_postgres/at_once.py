@@ -69,7 +69,7 @@ class OpsAtOnce(QuickPaths):
         of_value = type(op) is p.Get
         statement = database.as_it_is(get_from_space(VALUE if of_value else COLUMNS, known[2]))
         bound = in_binary((known[0], op.namespace, key, *known[3]))
-        taken = await database.take_beside_loop()
+        taken = database.take_beside_loop()
         if taken is None:
             return UNDONE
         colour, link = taken
@@ -129,7 +129,7 @@ class OpsAtOnce(QuickPaths):
     async def set_beside_loop(self, op: p.Set) -> object:
         """Async twin of `set_at_once`."""
         asked = self._asked_to_set(op)
-        taken = None if asked is None else await self._database.take_beside_loop()
+        taken = None if asked is None else self._database.take_beside_loop()
         if asked is None or taken is None:
             return UNDONE
         colour, link = taken

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import TooManyRequests
 
 from botwire_postgres.colours import (
     GREETING,
@@ -29,8 +26,6 @@ from botwire_postgres.greenlets import wait_for
 from botwire_postgres.links import AsyncLink, AsyncPool, connect_arguments
 
 __all__ = ["AsyncColour"]
-
-_IN_LINE: Final = 0.5  # seconds
 
 
 class AsyncColour(Colour):
@@ -53,7 +48,6 @@ class AsyncColour(Colour):
         )
         self._opened = False
         self._links: WeakSet[AsyncLink] = WeakSet()
-        self._line: deque[asyncio.Future[AsyncLink | None]] = deque()
 
     def connect(self, seconds: float) -> AsyncLink:
         try:
@@ -109,62 +103,19 @@ class AsyncColour(Colour):
     def pool_is_full(self) -> bool:
         return is_full(self.pool.get_stats(), self._size)
 
-    async def take_beside_loop(self) -> AsyncLink | None:
-        """`at_hand` for a coroutine, which waits in line for a moment where all connections are in use.
-
-        None where that was too long, where there may be more of them, or where one has to be looked after: that is for
-        calls that wait.
-        """
-        if self._at_hand:
-            if self._at_hand[-1].has_gone():
-                return None
-            link: AsyncLink | None = self._at_hand.pop()
-            return link
-        if not self.pool_is_full() or self._crowded():
+    def take_beside_loop(self) -> AsyncLink | None:
+        """`at_hand` for a coroutine; what is gone is left for a call that may wait."""
+        if not self._at_hand or self._at_hand[-1].has_gone():
             return None
-        given: asyncio.Future[AsyncLink | None] = asyncio.get_running_loop().create_future()
-        self._line.append(given)
-        try:
-            async with asyncio.timeout(_IN_LINE):
-                return await given
-        except TimeoutError:
-            return None
-        except asyncio.CancelledError:
-            link = given.result() if given.done() and not given.cancelled() else None
-            if link is not None:
-                await self.give_back_beside_loop(link)
-            raise
-        finally:
-            with suppress(ValueError):
-                self._line.remove(given)
+        link: AsyncLink = self._at_hand.pop()
+        return link
 
     async def give_back_beside_loop(self, link: AsyncLink) -> None:
         """`give_back` for a coroutine."""
         if self._closed or link.pgconn.transaction_status != TransactionStatus.IDLE or self._waiting:
             await self.pool.putconn(link)
-        elif not self._hand_on(link):
+        else:
             self._at_hand.append(link)
-
-    def give_back(self, link: AsyncLink) -> None:
-        if self._waiting or link.pgconn.transaction_status != TransactionStatus.IDLE or not self._hand_on(link):
-            super().give_back(link)
-
-    def take(self, timeout: float) -> AsyncLink:
-        if self._crowded():
-            raise TooManyRequests("too many wait for a connection already")
-        link: AsyncLink = super().take(timeout)
-        return link
-
-    def _crowded(self) -> bool:
-        return len(self._line) + self._waiting >= self._size * WAITING_FOR_EACH
-
-    def _hand_on(self, link: AsyncLink) -> bool:
-        while self._line and not self._closed:
-            given = self._line.popleft()
-            if not given.done():
-                given.set_result(link)
-                return True
-        return False
 
     def abandon(self) -> None:
         """Close all connections from outside of the event loop, which has ended."""
@@ -174,9 +125,6 @@ class AsyncColour(Colour):
     async def close(self) -> None:
         """Close all connections; those in use, when they are returned."""
         self._closed = True
-        for given in self._line:
-            if not given.done():
-                given.set_result(None)
         while self._at_hand:
             await self.pool.putconn(self._at_hand.pop())
         await self.pool.close()

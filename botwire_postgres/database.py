@@ -97,11 +97,11 @@ class Database(Connections):
             self.watchdog.watch(found[1], now + self.timeout)
         return found
 
-    async def take_beside_loop(self) -> tuple[AsyncColour, AsyncLink] | None:
+    def take_beside_loop(self) -> tuple[AsyncColour, AsyncLink] | None:
         """The same for a coroutine; it is given back with `give_back_beside_loop`."""
         now = time.monotonic()
         colour = self.colour_beside(asyncio.get_running_loop()) if self._nothing_special(now) else None
-        link = None if colour is None else await colour.take_beside_loop()
+        link = None if colour is None else colour.take_beside_loop()
         if colour is None or link is None:
             return None
         self.watchdog.watch(link, now + self.timeout)
